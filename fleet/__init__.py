@@ -1,0 +1,1 @@
+"""Administer many ArcGIS Server sites at once."""

@@ -1,0 +1,1 @@
+"""The Administrator API as operations that are values, without any I/O."""
