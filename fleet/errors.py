@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 __all__ = [
     "BadAnswer",
@@ -121,6 +121,7 @@ class SiteError(FleetError):
     `kind` is the stable public name of the cause. `code` is the site's own code where it gave one. `passing` says
     whether the same request may succeed a moment later, `may_have_arrived` whether the site may have acted on it.
     `retry_after` is the pause in seconds that the site asked for. `site` and `attempts` are filled in by the client.
+    `value` is what was learnt all the same (the health checks that did run), if anything was.
     The message and the hint never hold a secret, a query string, a header or a body.
     """
 
@@ -146,6 +147,7 @@ class SiteError(FleetError):
         self.site = site
         self.attempts = 0
         self.retry_after = retry_after
+        self.value: Any = None
         if passing is not None:
             self.passing = passing
         if may_have_arrived is not None:
