@@ -1,0 +1,61 @@
+"""What a request and its answer looked like, as text in which every secret is masked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from fleet.protocol.message import Request, Response
+
+__all__ = ["MASK", "Exchange", "render_exchange"]
+
+MASK = "***"
+
+SECRET_FIELDS = frozenset(
+    {"password", "token", "client_secret", "sharedkey", "certpassword", "adminpassword", "access_token", "refresh_token"}
+)
+SECRET_HEADERS = frozenset({"authorization", "x-esri-authorization", "cookie", "set-cookie", "proxy-authorization"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request as it went out and what came back: a response, or the sentence of an error. `elapsed` is seconds."""
+
+    site: str
+    request: Request
+    response: Response | None
+    error: str | None
+    elapsed: float
+
+
+def _masked_form(form: Mapping[str, str]) -> str:
+    return urlencode({key: MASK if key.lower() in SECRET_FIELDS else value for key, value in form.items()}, safe="*")
+
+
+def _header_lines(headers: Mapping[str, str]) -> list[str]:
+    return [f"{name}: {MASK if name.lower() in SECRET_HEADERS else value}" for name, value in headers.items()]
+
+
+def render_exchange(exchange: Exchange, *, body_limit: int = 20_000) -> str:
+    """*exchange* as lines in the manner of an HTTP conversation: `>` what was sent, `<` what came back.
+
+    Secrets are masked by name here; the caller masks live secrets by value as well, since a site may echo them.
+    """
+    request = exchange.request
+    query = f"?{urlencode(request.query)}" if request.query else ""
+    lines = [f"> {request.method} {request.url}{query}  [{exchange.site}]"]
+    lines += [f"> {line}" for line in _header_lines(request.headers)]
+    if request.form:
+        lines.append(f"> {_masked_form(request.form)}")
+    if exchange.response is None:
+        lines.append(f"! {exchange.error} after {exchange.elapsed:.3f} s")
+    else:
+        response = exchange.response
+        lines.append(f"< HTTP {response.status} in {exchange.elapsed:.3f} s, {len(response.body)} bytes")
+        lines += [f"< {line}" for line in _header_lines(response.headers)]
+        text = response.body[:body_limit].decode("utf-8", "backslashreplace")
+        lines += [f"< {line}" for line in text.splitlines()]
+        if len(response.body) > body_limit:
+            lines.append(f"< … {len(response.body) - body_limit} more bytes")
+    return "\n".join(lines)
