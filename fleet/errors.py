@@ -1,18 +1,18 @@
 """What can go wrong, as one tree: each error says which site, whether it may pass, and what to do.
 
-    FleetError
-    ├── UsageError            the command, or an argument, is wrong: nothing was sent
-    │   ├── InventoryError    the inventory holds mistakes (all of them, each with its place)
-    │   └── SelectorError     the selector matches nothing, or can't be read
-    ├── CoverageError         fewer sites answered than were required
-    └── SiteError             one site could not be asked, or said no; `kind` is stable and public
-        ├── ConnectFailed TlsFailed CircuitOpen           the site was not reached
-        ├── LoginRefused TokenRefused ConfigFailed        it was not possible to sign in
-        ├── TimedOut DeadlinePassed Cancelled             time ran out, or somebody stopped the run
-        ├── Forbidden NotFound Locked ServerFailed        the site answered no
-        ├── Unhealthy VerifyFailed                        the site answered, and its state is not what it should be
-        ├── BadAnswer TooLarge RedirectRefused            the answer is not one that this API gives
-        └── FateUnknown                                   a change was sent, and what became of it can't be told
+FleetError
+├── UsageError            the command, or an argument, is wrong: nothing was sent
+│   ├── InventoryError    the inventory holds mistakes (all of them, each with its place)
+│   └── SelectorError     the selector matches nothing, or can't be read
+├── CoverageError         fewer sites answered than were required
+└── SiteError             one site could not be asked, or said no; `kind` is stable and public
+    ├── ConnectFailed TlsFailed CircuitOpen           the site was not reached
+    ├── LoginRefused TokenRefused ConfigFailed        it was not possible to sign in
+    ├── TimedOut DeadlinePassed Cancelled             time ran out, or somebody stopped the run
+    ├── Forbidden NotFound Locked ServerFailed        the site answered no
+    ├── Unhealthy VerifyFailed                        the site answered, and its state is not what it should be
+    ├── BadAnswer TooLarge RedirectRefused            the answer is not one that this API gives
+    └── FateUnknown                                   a change was sent, and what became of it can't be told
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Operation(Generic[T]):
     name: str
     path: str
     method: Method = "GET"
-    parameters: Mapping[str, str] = field(default=NOTHING, repr=False)
+    parameters: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False)
     answer: Any = dict
     effect: Effect = Effect.READ
     idempotent: bool = True

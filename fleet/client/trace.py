@@ -13,7 +13,16 @@ __all__ = ["MASK", "Exchange", "render_exchange"]
 MASK = "***"
 
 SECRET_FIELDS = frozenset(
-    {"password", "token", "client_secret", "sharedkey", "certpassword", "adminpassword", "access_token", "refresh_token"}
+    {
+        "password",
+        "token",
+        "client_secret",
+        "sharedkey",
+        "certpassword",
+        "adminpassword",
+        "access_token",
+        "refresh_token",
+    }
 )
 SECRET_HEADERS = frozenset({"authorization", "x-esri-authorization", "cookie", "set-cookie", "proxy-authorization"})
 

@@ -13,6 +13,11 @@ Method = Literal["GET", "POST"]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
+
+def _nothing() -> Mapping[str, Any]:
+    return NOTHING
+
+
 ANSWER_CAP = 16 * 1024 * 1024
 """Bytes that one answer may have after decoding, unless its operation allows more."""
 
@@ -27,9 +32,9 @@ class Request:
 
     method: Method
     url: str
-    query: Mapping[str, str] = field(default=NOTHING)
-    form: Mapping[str, str] = field(default=NOTHING, repr=False)
-    headers: Mapping[str, str] = field(default=NOTHING, repr=False)
+    query: Mapping[str, str] = field(default_factory=_nothing)
+    form: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+    headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
     cap: int = ANSWER_CAP
     last: bool = False
     """Whether nothing more will be asked of this site: the connection is not kept."""

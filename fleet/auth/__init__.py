@@ -1,0 +1,1 @@
+"""How to obtain a token: flows that are generators of requests, without any I/O."""

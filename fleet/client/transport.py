@@ -1,0 +1,296 @@
+"""Request in, Response out, over aiohttp: caps and time limits are applied here, and the HTTP library's errors end here."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+import time
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import aiohttp
+import anyio
+from yarl import URL
+
+from fleet.client.holding import Holding
+from fleet.client.settings import CONNECT_LIMIT, ClientSettings
+from fleet.client.tls import explain_certificate
+from fleet.errors import BadAnswer, ConnectFailed, SiteError, TimedOut, TlsFailed, TooLarge
+from fleet.protocol.message import Request, Response
+
+__all__ = ["PeerCertificate", "Transport"]
+
+FORM = "application/x-www-form-urlencoded"
+SMALL = 64 * 1024
+"""A body of known length up to this many bytes is read in one go and not counted as held."""
+
+MAX_HEADERS = 128
+MAX_HEADER = 8190
+
+
+class PeerCertificate:
+    """The certificate that a site showed on a connection: as the TLS library decoded it, and in DER form."""
+
+    __slots__ = ("decoded", "der", "verified")
+
+    def __init__(self, decoded: Mapping[str, Any], der: bytes, *, verified: bool) -> None:
+        self.decoded = decoded
+        self.der = der
+        self.verified = verified
+
+    @property
+    def not_after(self) -> float | None:
+        """When it ends, in epoch seconds; None where the connection was not verified, which decodes nothing."""
+        text = self.decoded.get("notAfter")
+        return None if text is None else float(ssl.cert_time_to_seconds(text))
+
+    @property
+    def issuer(self) -> str | None:
+        """The issuer's common name, or organisation, where the certificate was decoded."""
+        names = {key: value for part in self.decoded.get("issuer", ()) for key, value in part}
+        return names.get("commonName") or names.get("organizationName")
+
+
+class Transport:
+    """One HTTP session for a whole run, with a pool that keeps an idle connection for a few seconds only.
+
+    The library's limit on connections is off: the engine and each site's client bound what is under way. Cookies,
+    redirects, proxies from the environment and decompression are off too; what of it is wanted is done here.
+    """
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self._settings = settings
+        self._holding = Holding(settings.answers_in_flight)
+        self._session: aiohttp.ClientSession | None = None
+        self.requests = 0
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(
+            limit=0,
+            keepalive_timeout=self._settings.keepalive,
+            happy_eyeballs_delay=None,
+            ttl_dns_cache=300,
+            dns_cache_max_size=20_000,
+            resolver=_resolver(),
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_LIMIT),
+            auto_decompress=False,
+            requote_redirect_url=False,
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
+            max_headers=MAX_HEADERS,
+            read_bufsize=SMALL,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            with anyio.CancelScope(shield=True):
+                await session.close()
+
+    async def send(
+        self,
+        request: Request,
+        *,
+        tls: Any = True,
+        limit: float,
+        proxy: str | None = None,
+        certificate: list[PeerCertificate] | None = None,
+    ) -> Response:
+        """Send *request* and read the whole answer within *limit* seconds.
+
+        *certificate* is a list into which the certificate of the connection is put. Raises `ConnectFailed`,
+        `TlsFailed`, `TimedOut`, `TooLarge` or `BadAnswer`; whether the site may have acted on the request is said by
+        the error's `may_have_arrived`.
+        """
+        with anyio.move_on_after(limit):
+            async with self._exchange(request, tls=tls, proxy=proxy, certificate=certificate) as response:
+                body = await self._read(response, request.cap)
+                return Response(
+                    status=response.status,
+                    headers={name.lower(): value for name, value in response.headers.items()},
+                    body=body,
+                )
+        raise TimedOut(
+            f"no answer in {limit:g} s",
+            hint="raise --timeout if the site is only slow",
+        )
+
+    @asynccontextmanager
+    async def _exchange(
+        self, request: Request, *, tls: Any, proxy: str | None, certificate: list[PeerCertificate] | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        session = self._session
+        assert session is not None, "the transport is used outside of its context"
+        headers = dict(request.headers)
+        headers["Accept-Encoding"] = "gzip"
+        if request.last:
+            headers["Connection"] = "close"
+        data: bytes | None = None
+        if request.method == "POST":
+            data = urlencode(request.form).encode("ascii")
+            headers["Content-Type"] = FORM
+        address = f"{request.url}?{urlencode(request.query)}" if request.query else request.url
+        self.requests += 1
+        try:
+            async with session.request(
+                request.method,
+                URL(address, encoded=True),
+                data=data,
+                headers=headers,
+                allow_redirects=False,
+                ssl=tls,
+                proxy=proxy,
+            ) as response:
+                if certificate is not None and not certificate:
+                    _note_certificate(response, certificate)
+                yield response
+        except SiteError:
+            raise
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _translate(error, request) from None
+
+    async def _read(self, response: aiohttp.ClientResponse, cap: int) -> bytes:
+        length = response.content_length
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if length is not None and length > cap:
+            response.close()
+            raise _too_large(cap)
+        if encoding not in ("identity", "", "gzip", "x-gzip"):
+            response.close()
+            raise BadAnswer(f"the answer is encoded as {encoding[:40]!r}, which was not asked for")
+        if length is not None and length <= SMALL and encoding in ("identity", ""):
+            return await response.content.read()
+        return await self._read_counted(response, cap, encoding in ("gzip", "x-gzip"))
+
+    async def _read_counted(self, response: aiohttp.ClientResponse, cap: int, inflate: bool) -> bytes:
+        """Read as a stream, with the count of what was sent and of what it inflates to kept below *cap*."""
+        parts = bytearray()
+        sent = 0
+        inflater = zlib.decompressobj(wbits=31) if inflate else None
+        ticket = self._holding.enter()
+        try:
+            async for chunk in response.content.iter_any():
+                sent += len(chunk)
+                if sent > cap:
+                    raise _too_large(cap)
+                if inflater is None:
+                    piece = chunk
+                else:
+                    piece = inflater.decompress(chunk, cap + 1 - len(parts))
+                    if inflater.unconsumed_tail or len(parts) + len(piece) > cap:
+                        raise _too_large(cap)
+                await self._holding.take(ticket, len(piece))
+                parts += piece
+            if inflater is not None and not inflater.eof and sent:
+                raise ConnectFailed("the compressed answer broke off", may_have_arrived=True)
+        except SiteError:
+            response.close()
+            raise
+        except zlib.error:
+            response.close()
+            raise BadAnswer("the answer says gzip and is none") from None
+        finally:
+            self._holding.leave(ticket)
+        return bytes(parts)
+
+
+def _resolver() -> aiohttp.abc.AbstractResolver:
+    return aiohttp.ThreadedResolver()
+
+
+def _note_certificate(response: aiohttp.ClientResponse, into: list[PeerCertificate]) -> None:
+    connection = response.connection
+    transport = None if connection is None else connection.transport
+    channel = None if transport is None else transport.get_extra_info("ssl_object")
+    if channel is not None:
+        der = channel.getpeercert(binary_form=True) or b""
+        decoded = channel.getpeercert() or {}
+        into.append(PeerCertificate(decoded, der, verified=bool(decoded)))
+
+
+def _too_large(cap: int) -> TooLarge:
+    return TooLarge(f"the answer passes {cap // (1024 * 1024)} MiB", hint="ask for less: one folder, fewer rows")
+
+
+def _translate(error: Exception, request: Request) -> SiteError:
+    """The error of ours for one of the library's; its text is ours too, since theirs holds whole addresses."""
+    host = URL(request.url).host or ""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            cause = error.certificate_error
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return explain_certificate(cause, host)
+            return TlsFailed("the certificate is not for this host")
+        case aiohttp.ServerFingerprintMismatch():
+            return TlsFailed(
+                f"the certificate is not the pinned one (it is sha256:{error.got.hex()})",
+                hint="if it was renewed on purpose, change the pin in the inventory",
+            )
+        case aiohttp.ClientSSLError():
+            return TlsFailed(f"the TLS handshake failed: {_reason(error.os_error)}")
+        case aiohttp.ClientConnectorDNSError():
+            return ConnectFailed(f"the name {host} is not known", hint="check the host in `url`, and the name server")
+        case aiohttp.ClientProxyConnectionError():
+            return ConnectFailed(f"the proxy can't be reached: {_reason(error.os_error)}")
+        case aiohttp.ClientHttpProxyError():
+            return ConnectFailed(f"the proxy refused with HTTP {error.status}")
+        case aiohttp.ClientConnectorError():
+            return ConnectFailed(*_connect_failure(error.os_error))
+        case aiohttp.ConnectionTimeoutError():
+            return ConnectFailed(f"no connection in {CONNECT_LIMIT:g} s")
+        case aiohttp.ServerTimeoutError() | TimeoutError():
+            return TimedOut("the connection fell silent")
+        case aiohttp.ServerDisconnectedError():
+            return ConnectFailed("the connection was closed before the answer", may_have_arrived=True)
+        case aiohttp.ClientPayloadError():
+            return ConnectFailed("the answer broke off", may_have_arrived=True)
+        case aiohttp.ClientResponseError():
+            return BadAnswer(f"the answer is not HTTP: {_first_words(error.message)}")
+        case aiohttp.ClientOSError() | OSError():
+            return ConnectFailed(f"the connection broke: {_reason(error)}", may_have_arrived=True)
+        case aiohttp.InvalidURL() | ValueError():
+            return BadAnswer("the address, or a header of the answer, is not one that HTTP allows")
+        case _:
+            return ConnectFailed(f"the connection broke ({type(error).__name__})", may_have_arrived=True)
+
+
+def _connect_failure(error: OSError) -> tuple[str]:
+    if error.errno == errno.ECONNREFUSED or isinstance(error, ConnectionRefusedError):
+        return ("connection refused",)
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return ("this machine has no file descriptor left for a connection; lower --width",)
+    if isinstance(error, socket.gaierror):
+        return ("the name is not known",)
+    return (f"no connection: {_reason(error)}",)
+
+
+def _reason(error: BaseException | None) -> str:
+    """A few words of an operating system's or TLS library's error, without addresses."""
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "unknown").replace("_", " ").lower()
+    if isinstance(error, OSError) and error.errno is not None:
+        return errno.errorcode.get(error.errno, "unknown") if error.strerror is None else error.strerror
+    return type(error).__name__
+
+
+def _first_words(text: str) -> str:
+    line = text.strip().splitlines()[0] if text.strip() else "unreadable"
+    return "".join(c if c.isprintable() else "?" for c in line)[:80]
+
+
+def monotonic() -> float:
+    """The clock of all client code, in seconds."""
+    return time.monotonic()

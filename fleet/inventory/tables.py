@@ -1,0 +1,377 @@
+"""One table of an inventory file, checked: what each key may hold, and what to say where it doesn't."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from fleet.durations import parse_duration
+from fleet.inventory.model import Auth, CheckSettings, Tls
+from fleet.inventory.secrets import CredentialRef, Secret
+
+__all__ = ["GROUP_KEYS", "NAME", "RESERVED", "SHARED_KEYS", "SITE_KEYS", "TableReader", "is_loopback", "origin_of"]
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+RESERVED = frozenset({"all", "and", "or", "not"})
+SECRET_KINDS = ("env", "file", "keyring", "command")
+MISSING = object()
+
+Report = Callable[[tuple[str, ...], str, str | None], None]
+"""Takes a mistake: the key's path in its table, the sentence, and the nearest right word."""
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """The one of *words* that *word* was most likely meant to be."""
+    found = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine's loopback, told by its text alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of *url*, in one spelling: `https://gis.example.com:443`."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+class TableReader:
+    """Reads the tables of one file into checked values; mistakes go to *report*, and the value is then left out."""
+
+    def __init__(self, folder: Path, report: Report, command_refusal: str | None) -> None:
+        self._folder = folder
+        self._report = report
+        self._command_refusal = command_refusal
+        self._portal_checked: dict[str, str | None] = {}
+
+    def read(self, table: object, where: tuple[str, ...], keys: Mapping[str, str]) -> dict[str, Any]:
+        """The checked values of *table*; *keys* says for each key which method of this class reads it."""
+        if not isinstance(table, dict):
+            self._report(where, f"this is {_kind(table)}, and must be a table", None)
+            return {}
+        values: dict[str, Any] = {}
+        plaintext = table.get("allow_plaintext") is True
+        for key, raw in table.items():
+            reader = keys.get(key)
+            if reader is None:
+                self._report((*where, key), "unknown key", nearest(key, keys))
+                continue
+            place = (*where, key)
+            if reader == "secret":
+                value = self._secret(raw, place, plaintext)
+            else:
+                value = getattr(self, f"_{reader}")(raw, place)
+            if value is not MISSING:
+                values[key] = value
+        return values
+
+    def _wrong(self, place: tuple[str, ...], raw: object, wanted: str) -> Any:
+        self._report(place, f"this is {_kind(raw)}, and must be {wanted}", None)
+        return MISSING
+
+    def _text(self, raw: object, place: tuple[str, ...]) -> Any:
+        if not isinstance(raw, str) or not raw:
+            return self._wrong(place, raw, "a text")
+        return raw
+
+    def _flag(self, raw: object, place: tuple[str, ...]) -> Any:
+        return raw if isinstance(raw, bool) else self._wrong(place, raw, "true or false")
+
+    def _duration(self, raw: object, place: tuple[str, ...]) -> Any:
+        if not isinstance(raw, str):
+            return self._wrong(place, raw, 'a duration in quotes, such as "30s"')
+        try:
+            seconds = parse_duration(raw)
+        except ValueError as error:
+            self._report(place, str(error), None)
+            return MISSING
+        if not 0 < seconds <= 86_400:
+            self._report(place, "the time must be more than nothing and at most a day", None)
+            return MISSING
+        return seconds
+
+    def _count(self, raw: object, place: tuple[str, ...], low: int, high: int) -> Any:
+        if not isinstance(raw, int) or isinstance(raw, bool):
+            return self._wrong(place, raw, "a whole number")
+        if not low <= raw <= high:
+            self._report(place, f"this must be from {low} to {high}", None)
+            return MISSING
+        return raw
+
+    def _reads(self, raw: object, place: tuple[str, ...]) -> Any:
+        return self._count(raw, place, 1, 64)
+
+    def _retries(self, raw: object, place: tuple[str, ...]) -> Any:
+        return self._count(raw, place, 0, 10)
+
+    def _names(self, raw: object, place: tuple[str, ...]) -> Any:
+        if not isinstance(raw, list) or not all(isinstance(name, str) for name in raw):
+            return self._wrong(place, raw, "a list of names")
+        return tuple(dict.fromkeys(raw))
+
+    def _labels(self, raw: object, place: tuple[str, ...]) -> Any:
+        if not isinstance(raw, dict):
+            return self._wrong(place, raw, "a table of texts")
+        labels: dict[str, str] = {}
+        for key, value in raw.items():
+            if not NAME.fullmatch(key) or key in RESERVED:
+                self._report(
+                    (*place, key), "a label's name has letters, digits, dots, dashes and underscores only", None
+                )
+            elif not isinstance(value, str):
+                self._wrong((*place, key), value, "a text")
+            else:
+                labels[key] = value
+        return labels
+
+    def _url(self, raw: object, place: tuple[str, ...]) -> Any:
+        if not isinstance(raw, str):
+            return self._wrong(place, raw, "an address such as https://host/arcgis")
+        mistake = self._address_mistake(raw)
+        if mistake is not None:
+            self._report(place, mistake, None)
+            return MISSING
+        parts = urlsplit(raw)
+        path = parts.path.rstrip("/")
+        if path.lower().rsplit("/", 1)[-1] in ("admin", "rest", "manager", "tokens"):
+            self._report(place, f"give the address without its last part: …{path.rsplit('/', 1)[0] or '/'}", None)
+            return MISSING
+        return f"{parts.scheme.lower()}://{parts.netloc.lower()}{path}"
+
+    def _address_mistake(self, raw: str) -> str | None:
+        try:
+            parts = urlsplit(raw)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            return "this is no address: host or port can't be read"
+        if parts.scheme.lower() not in ("http", "https") or not host:
+            return "an address begins with https:// (or http://) and a host"
+        if "@" in parts.netloc:
+            return "an address holds no account; use username and password"
+        if parts.query or parts.fragment or "?" in raw or "#" in raw:
+            return "an address of a site has no ? and no #"
+        if not raw.isascii() or any(c.isspace() or ord(c) < 33 for c in raw) or "\\" in raw:
+            return "an address has ASCII characters only, and no blanks"
+        if "//" in parts.path or any(part in (".", "..") for part in parts.path.split("/")):
+            return "the path of an address has no empty part and no dots"
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            if host.rstrip(".").lower() in ("metadata", "metadata.google.internal"):
+                return "this names a cloud's metadata service, which is no site"
+            return None
+        if address.is_link_local or address.is_unspecified or address.is_multicast:
+            return "this is a link-local, unspecified or multicast address, which is no site's"
+        return None
+
+    def _proxy(self, raw: object, place: tuple[str, ...]) -> Any:
+        if not isinstance(raw, str):
+            return self._wrong(place, raw, "an address such as http://proxy:3128")
+        mistake = self._address_mistake(raw)
+        if mistake is not None:
+            self._report(place, mistake, None)
+            return MISSING
+        return raw
+
+    def _path(self, raw: object, place: tuple[str, ...]) -> Any:
+        if not isinstance(raw, str) or not raw or "\x00" in raw:
+            return self._wrong(place, raw, "the path of a file")
+        return self._folder / Path(raw).expanduser()
+
+    def _pin(self, raw: object, place: tuple[str, ...]) -> Any:
+        text = raw.lower().replace(":", "") if isinstance(raw, str) else ""
+        if not re.fullmatch(r"sha256[0-9a-f]{64}", text):
+            return self._wrong(place, raw, '"sha256:" and 64 hexadecimal digits')
+        return f"sha256:{text[6:]}"
+
+    def _one_of(self, raw: object, place: tuple[str, ...], words: tuple[str, ...]) -> Any:
+        if raw in words:
+            return raw
+        hint = nearest(raw, words) if isinstance(raw, str) else None
+        self._report(place, f"this must be one of {', '.join(words)}", hint)
+        return MISSING
+
+    def _auth_kind(self, raw: object, place: tuple[str, ...]) -> Any:
+        return self._one_of(raw, place, ("server", "portal", "oauth", "token"))
+
+    def _binding(self, raw: object, place: tuple[str, ...]) -> Any:
+        return self._one_of(raw, place, ("referer", "requestip", "ip"))
+
+    def _severity(self, raw: object, place: tuple[str, ...]) -> Any:
+        return self._one_of(raw, place, ("warning", "critical"))
+
+    def _address(self, raw: object, place: tuple[str, ...]) -> Any:
+        try:
+            return str(ipaddress.ip_address(str(raw)))
+        except ValueError:
+            return self._wrong(place, raw, "an IP address")
+
+    def _threshold(self, raw: object, place: tuple[str, ...]) -> Any:
+        if isinstance(raw, str):
+            try:
+                return parse_duration(raw)
+            except ValueError:
+                pass
+        if not isinstance(raw, int | float) or isinstance(raw, bool) or raw != raw or raw < 0:
+            return self._wrong(place, raw, "a number, or a duration in quotes")
+        return float(raw)
+
+    def _auth(self, raw: object, place: tuple[str, ...]) -> Any:
+        before = len(raw) if isinstance(raw, dict) else -1
+        values = self.read(raw, place, AUTH_KEYS)
+        if len(values) != before:
+            return MISSING
+        values.pop("allow_plaintext", None)
+        auth = Auth(**values)
+        wanted = {
+            "portal": ("portal",),
+            "oauth": ("portal", "client_id", "client_secret"),
+            "token": ("token",),
+            "server": (),
+        }[auth.kind]
+        missing = [key for key in wanted if getattr(auth, key) is None]
+        if missing:
+            self._report(place, f'kind = "{auth.kind}" also needs {" and ".join(missing)}', None)
+            return MISSING
+        if auth.client == "ip" and auth.ip is None:
+            self._report(place, 'client = "ip" also needs ip', None)
+            return MISSING
+        if auth.kind != "server" and auth.client != "referer":
+            self._report(place, "a portal binds its tokens to the referer only", None)
+            return MISSING
+        return auth
+
+    def _tls(self, raw: object, place: tuple[str, ...]) -> Any:
+        before = len(raw) if isinstance(raw, dict) else -1
+        values = self.read(raw, place, TLS_KEYS)
+        if len(values) != before:
+            return MISSING
+        values.pop("allow_plaintext", None)
+        tls = Tls(**values)
+        if tls.pin is not None and (tls.ca is not None or tls.cert is not None or not tls.verify):
+            self._report(
+                place, "a pin stands alone: it replaces ca and verify, and goes with no certificate of ours", None
+            )
+            return MISSING
+        if tls.key is not None and tls.cert is None:
+            self._report(place, "a key needs its cert", None)
+            return MISSING
+        return tls
+
+    def _checks(self, raw: object, place: tuple[str, ...]) -> Any:
+        if not isinstance(raw, dict):
+            return self._wrong(place, raw, "a table of checks")
+        return {name: CheckSettings(**self.read(table, (*place, name), CHECK_KEYS)) for name, table in raw.items()}
+
+    def _secret(self, raw: object, place: tuple[str, ...], plaintext: bool) -> Any:
+        if isinstance(raw, str):
+            if not plaintext:
+                self._report(
+                    place,
+                    "a secret is not written here in clear: name where it lies, as in "
+                    '{ env = "NAME" }, { file = "PATH" }, { keyring = "SERVICE" } or { command = ["…"] }',
+                    None,
+                )
+                return MISSING
+            return CredentialRef(kind="plain", plain=Secret(raw))
+        if not isinstance(raw, dict):
+            return self._wrong(place, raw, 'a reference such as { env = "NAME" }')
+        unknown = [key for key in raw if key not in (*SECRET_KINDS, "user")]
+        for key in unknown:
+            self._report((*place, key), "unknown key", nearest(key, (*SECRET_KINDS, "user")))
+        kinds = [key for key in raw if key in SECRET_KINDS]
+        if unknown or len(kinds) != 1 or ("user" in raw and kinds != ["keyring"]):
+            if not unknown:
+                self._report(
+                    place, "a secret has exactly one of env, file, keyring, command (and user with keyring)", None
+                )
+            return MISSING
+        kind, value = kinds[0], raw[kinds[0]]
+        if kind == "command":
+            if not isinstance(value, list) or not value or not all(isinstance(part, str) and part for part in value):
+                return self._wrong((*place, kind), value, 'a list of arguments, such as ["pass", "gis/oslo"]')
+            return CredentialRef(kind="command", arguments=tuple(value), refusal=self._command_refusal)
+        if not isinstance(value, str) or not value or "\x00" in value:
+            return self._wrong((*place, kind), value, "a text")
+        if kind == "file":
+            return CredentialRef(kind="file", where=str(self._folder / Path(value).expanduser()))
+        user = raw.get("user")
+        if user is not None and not isinstance(user, str):
+            return self._wrong((*place, "user"), user, "a text")
+        return CredentialRef(kind="env" if kind == "env" else "keyring", where=value, user=user)
+
+
+def _kind(value: object) -> str:
+    """What *value* is, without showing it: it may be a secret."""
+    match value:
+        case bool():
+            return "true or false"
+        case str():
+            return "a text" if value else "an empty text"
+        case int() | float():
+            return "a number"
+        case list():
+            return "a list"
+        case dict():
+            return "a table"
+        case _:
+            return "a date or time"
+
+
+SHARED_KEYS: Mapping[str, str] = {
+    "username": "text",
+    "password": "secret",
+    "timeout": "duration",
+    "auth": "auth",
+    "tls": "tls",
+    "labels": "labels",
+    "protected": "flag",
+    "allow_http": "flag",
+    "allow_plaintext": "flag",
+    "proxy": "proxy",
+    "reads": "reads",
+    "retries": "retries",
+    "checks": "checks",
+}
+GROUP_KEYS: Mapping[str, str] = {"groups": "names", **SHARED_KEYS}
+SITE_KEYS: Mapping[str, str] = {"url": "url", "groups": "names", **SHARED_KEYS}
+AUTH_KEYS: Mapping[str, str] = {
+    "kind": "auth_kind",
+    "portal": "url",
+    "client_id": "text",
+    "client_secret": "secret",
+    "token": "secret",
+    "exchange": "flag",
+    "client": "binding",
+    "ip": "address",
+    "allow_plaintext": "flag",
+}
+TLS_KEYS: Mapping[str, str] = {
+    "ca": "path",
+    "pin": "pin",
+    "verify": "flag",
+    "cert": "path",
+    "key": "path",
+    "key_password": "secret",
+    "allow_plaintext": "flag",
+}
+CHECK_KEYS: Mapping[str, str] = {
+    "warning": "threshold",
+    "critical": "threshold",
+    "severity": "severity",
+    "enabled": "flag",
+}

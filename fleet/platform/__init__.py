@@ -1,0 +1,39 @@
+"""The few things that each operating system does in its own way; the right twin is chosen here."""
+
+from __future__ import annotations
+
+import sys
+
+if sys.platform == "win32":
+    from fleet.platform.windows import (
+        TERMINATION_SIGNALS,
+        descriptor_limit,
+        is_private,
+        only_owner_can_write,
+        open_private,
+        raise_descriptor_limit,
+        secure_folder,
+        sync_folder,
+    )
+else:
+    from fleet.platform.posix import (
+        TERMINATION_SIGNALS,
+        descriptor_limit,
+        is_private,
+        only_owner_can_write,
+        open_private,
+        raise_descriptor_limit,
+        secure_folder,
+        sync_folder,
+    )
+
+__all__ = [
+    "TERMINATION_SIGNALS",
+    "descriptor_limit",
+    "is_private",
+    "only_owner_can_write",
+    "open_private",
+    "raise_descriptor_limit",
+    "secure_folder",
+    "sync_folder",
+]

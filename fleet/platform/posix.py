@@ -1,0 +1,77 @@
+"""Linux and macOS: modes, owners, descriptor limits. Nothing else in the package makes calls that only POSIX has."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import stat
+import sys
+from pathlib import Path
+
+assert sys.platform != "win32"
+
+TERMINATION_SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
+"""The signals by which a person, or a service manager, asks a command to end."""
+
+
+def descriptor_limit() -> int:
+    """How many descriptors this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
+
+
+def raise_descriptor_limit() -> int:
+    """Raise the soft limit of open descriptors to the hard one; the limit that then holds."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError):
+            return descriptor_limit()
+    return descriptor_limit()
+
+
+def is_private(path: Path) -> bool:
+    """Whether the file is ours and neither group nor others may read or write it; raises `OSError` if it is not there."""
+    status = path.stat()
+    return status.st_uid in (os.getuid(), 0) and not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+
+
+def only_owner_can_write(path: Path) -> bool:
+    """Whether the file, and the folder it lies in, are ours and nobody else may write them."""
+    for place in (path, path.parent):
+        status = place.stat()
+        shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        sticky = stat.S_ISDIR(status.st_mode) and bool(status.st_mode & stat.S_ISVTX)
+        if status.st_uid not in (os.getuid(), 0) or (shared and not sticky):
+            return False
+    return path.stat().st_uid == os.getuid()
+
+
+def open_private(path: Path, *, append: bool = False) -> int:
+    """A descriptor of a file with mode 0600 that we made (or, with *append*, that is there), never through a link."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags |= os.O_APPEND if append else os.O_EXCL
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def secure_folder(path: Path) -> None:
+    """Make *path* with mode 0700 whatever the umask; raises `PermissionError` if it belongs to somebody else."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = path.stat()
+    if status.st_uid != os.getuid():
+        raise PermissionError(f"{path} belongs to another user")
+    if stat.S_IMODE(status.st_mode) != 0o700:
+        path.chmod(0o700)
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames in *path* durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,48 @@
+"""Windows: the twins of the POSIX calls. Access there is by lists that the user's profile folder already sets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+TERMINATION_SIGNALS: tuple[int, ...] = (signal.SIGINT, getattr(signal, "SIGBREAK", signal.SIGINT))
+"""Ctrl-C and Ctrl-Break: the only signals that Windows delivers."""
+
+
+def descriptor_limit() -> int:
+    """Sockets are not limited by a count of descriptors there."""
+    return sys.maxsize
+
+
+def raise_descriptor_limit() -> int:
+    """Nothing to raise; the limit that holds."""
+    return descriptor_limit()
+
+
+def is_private(path: Path) -> bool:
+    """Whether the file lies where only its user has access: below the user's profile folder."""
+    path.stat()
+    return path.resolve().is_relative_to(Path.home())
+
+
+def only_owner_can_write(path: Path) -> bool:
+    """Whether the file lies below the user's profile folder, which other users can't write."""
+    return is_private(path)
+
+
+def open_private(path: Path, *, append: bool = False) -> int:
+    """A descriptor of a new file (or, with *append*, of one that may be there)."""
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
+    flags |= os.O_APPEND if append else os.O_EXCL
+    return os.open(path, flags, 0o600)
+
+
+def secure_folder(path: Path) -> None:
+    """Make *path*; the profile folder's access list holds below it."""
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def sync_folder(path: Path) -> None:
+    """Renames are durable with the file system's journal there."""
