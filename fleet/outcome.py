@@ -60,7 +60,9 @@ OUTCOME_OF_KIND: dict[Kind, OutcomeName] = {
 }
 """Which outcome an error of each kind comes to when the site was asked."""
 
-REACHED: frozenset[str] = frozenset({"ok", "changed", "noop", "failed", "verify_failed"})
+REACHED: frozenset[str] = frozenset(
+    {"ok", "changed", "noop", "failed", "verify_failed"}
+)
 """The outcomes in which the site itself answered; every other one counts as missing from the coverage."""
 
 MISSING: tuple[OutcomeName, ...] = (
@@ -83,11 +85,20 @@ def outcome_of(error: SiteError) -> OutcomeName:
 
 def timestamp(at: float) -> str:
     """*at*, epoch seconds, as UTC text with milliseconds: `2026-11-23T10:15:00.123Z`."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(at, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
 
 
 def _error_object(error: SiteError) -> dict[str, Any]:
-    return {"kind": error.kind, "message": error.message, "code": error.code, "hint": error.hint}
+    return {
+        "kind": error.kind,
+        "message": error.message,
+        "code": error.code,
+        "hint": error.hint,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +123,19 @@ class Answered(Generic[T_co]):
 
     def to_dict(self) -> dict[str, Any]:
         """The outcome as plain JSON values, one line of `ndjson`."""
-        data: dict[str, Any] = {"site": self.site, "outcome": self.outcome, "ok": True, "value": self.value}
+        data: dict[str, Any] = {
+            "site": self.site,
+            "outcome": self.outcome,
+            "ok": True,
+            "value": self.value,
+        }
         if self.verified is not None:
             data["verified"] = self.verified
-        data |= {"attempts": self.attempts, "elapsed": round(self.elapsed, 3), "at": timestamp(self.at)}
+        data |= {
+            "attempts": self.attempts,
+            "elapsed": round(self.elapsed, 3),
+            "at": timestamp(self.at),
+        }
         return data
 
 
@@ -141,7 +161,11 @@ class Failed(Generic[T_co]):
         if self.value is not None:
             data["value"] = self.value
         data["error"] = _error_object(self.error)
-        data |= {"attempts": self.attempts, "elapsed": round(self.elapsed, 3), "at": timestamp(self.at)}
+        data |= {
+            "attempts": self.attempts,
+            "elapsed": round(self.elapsed, 3),
+            "at": timestamp(self.at),
+        }
         return data
 
 

@@ -31,7 +31,11 @@ class Coverage:
         return self.answered / self.selected if self.selected else 1.0
 
     def to_dict(self) -> dict[str, Any]:
-        return {"selected": self.selected, "answered": self.answered, "missing": self.missing}
+        return {
+            "selected": self.selected,
+            "answered": self.answered,
+            "missing": self.missing,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +78,9 @@ class Report:
 
     @property
     def coverage(self) -> Coverage:
-        return coverage_of(self.counts or Counter(outcome.outcome for outcome in self.outcomes))
+        return coverage_of(
+            self.counts or Counter(outcome.outcome for outcome in self.outcomes)
+        )
 
     @property
     def ok(self) -> bool:

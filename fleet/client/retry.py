@@ -62,7 +62,11 @@ class Retrying:
     __slots__ = ("_attempts", "_budgets", "_policy", "_random")
 
     def __init__(
-        self, policy: RetryPolicy, attempts: int, budgets: tuple[RetryBudget, ...], rng: random.Random
+        self,
+        policy: RetryPolicy,
+        attempts: int,
+        budgets: tuple[RetryBudget, ...],
+        rng: random.Random,
     ) -> None:
         self._policy = policy
         self._attempts = attempts
@@ -89,7 +93,13 @@ class Retrying:
                 raise
             first: SiteError | None = error
         # Most requests succeed at once and never come here: tenacity's bookkeeping is paid by those that fail.
-        patience = _Patience(self._policy, attempts or self._attempts, self._budgets, self._random, repeatable)
+        patience = _Patience(
+            self._policy,
+            attempts or self._attempts,
+            self._budgets,
+            self._random,
+            repeatable,
+        )
 
         async def again() -> T:
             nonlocal first
@@ -131,13 +141,17 @@ class _Patience:
 
     def stop(self, state: RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome is not None else None
-        if not isinstance(error, SiteError) or not may_repeat(error, repeatable=self._repeatable):
+        if not isinstance(error, SiteError) or not may_repeat(
+            error, repeatable=self._repeatable
+        ):
             return True
         if isinstance(error, Locked):
             self._locks += 1
             self._pause = max(self._jitter(self._locks), self._policy.base / 2)
             self._locked_for += self._pause
-            return self._locked_for > self._policy.lock_patience or self._past_deadline()
+            return (
+                self._locked_for > self._policy.lock_patience or self._past_deadline()
+            )
         self._failures += 1
         self._pause = max(self._jitter(self._failures), error.retry_after or 0.0)
         if self._failures >= self._attempts or self._past_deadline():
@@ -149,7 +163,9 @@ class _Patience:
 
     def _jitter(self, times: int) -> float:
         """A random time between nothing and a bound that doubles each time (full jitter)."""
-        return self._random.uniform(0.0, min(self._policy.cap, self._policy.base * 2.0 ** min(times - 1, 16)))
+        return self._random.uniform(
+            0.0, min(self._policy.cap, self._policy.base * 2.0 ** min(times - 1, 16))
+        )
 
     def _past_deadline(self) -> bool:
         """Whether the pause would end after the run's deadline, which every enclosing scope knows."""

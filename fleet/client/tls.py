@@ -70,7 +70,9 @@ def _make(tls: Tls, key_password: Secret | None) -> ssl.SSLContext:
             )
     except (OSError, ssl.SSLError) as error:
         file = tls.ca if tls.cert is None else tls.cert
-        reason = error.strerror or getattr(error, "reason", None) or type(error).__name__
+        reason = (
+            error.strerror or getattr(error, "reason", None) or type(error).__name__
+        )
         raise ConfigFailed(
             f"the TLS files of this site can't be used ({file}: {reason})",
             hint="check the paths under tls in the inventory, and that the key belongs to the certificate",
@@ -82,9 +84,17 @@ def explain_certificate(error: ssl.SSLCertVerificationError, host: str) -> TlsFa
     """Why the certificate of *host* was refused, told by the verify code, and what to do about it."""
     code = error.verify_code
     if code == EXPIRED:
-        return TlsFailed("the certificate has expired", code=code, hint="renew the certificate on the site")
+        return TlsFailed(
+            "the certificate has expired",
+            code=code,
+            hint="renew the certificate on the site",
+        )
     if code == NOT_YET_VALID:
-        return TlsFailed("the certificate is not valid yet", code=code, hint="check the clocks of both machines")
+        return TlsFailed(
+            "the certificate is not valid yet",
+            code=code,
+            hint="check the clocks of both machines",
+        )
     if code in (NAME_MISMATCH, IP_MISMATCH):
         return TlsFailed(
             f"the certificate is for another name than {host}",

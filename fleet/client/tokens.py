@@ -23,7 +23,12 @@ class TokenSource:
     token end point is final for the run: built-in user stores lock an account after a few wrong passwords.
     """
 
-    def __init__(self, sign_in: Callable[[], Awaitable[Token]], clock: Callable[[], float], rng: random.Random) -> None:
+    def __init__(
+        self,
+        sign_in: Callable[[], Awaitable[Token]],
+        clock: Callable[[], float],
+        rng: random.Random,
+    ) -> None:
         self._sign_in = sign_in
         self._clock = clock
         self._random = rng
@@ -52,7 +57,9 @@ class TokenSource:
                 return self._token
             if self._refused is not None:
                 raise self._refused
-            if self._failure is not None and (self._failure[0] > waited_for or self._failures >= LOGIN_TRIES):
+            if self._failure is not None and (
+                self._failure[0] > waited_for or self._failures >= LOGIN_TRIES
+            ):
                 raise self._failure[1]
             return await self._renew()
 

@@ -10,7 +10,17 @@ from typing import Any, Literal
 
 from fleet.inventory.secrets import CredentialRef
 
-__all__ = ["AUTH", "NOTHING", "TLS", "Auth", "CheckSettings", "Group", "Inventory", "Site", "Tls"]
+__all__ = [
+    "AUTH",
+    "NOTHING",
+    "TLS",
+    "Auth",
+    "CheckSettings",
+    "Group",
+    "Inventory",
+    "Site",
+    "Tls",
+]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 

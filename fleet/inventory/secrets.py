@@ -48,7 +48,8 @@ class Secret:
         if not isinstance(other, Secret):
             return NotImplemented
         return hmac.compare_digest(
-            self._text.encode("utf-8", "surrogatepass"), other._text.encode("utf-8", "surrogatepass")
+            self._text.encode("utf-8", "surrogatepass"),
+            other._text.encode("utf-8", "surrogatepass"),
         )
 
     def __hash__(self) -> int:
@@ -93,7 +94,9 @@ class SecretStore:
     without the program's own.
     """
 
-    def __init__(self, environment: Mapping[str, str] | None = None, hidden: Iterable[str] = ()) -> None:
+    def __init__(
+        self, environment: Mapping[str, str] | None = None, hidden: Iterable[str] = ()
+    ) -> None:
         self._environment = os.environ if environment is None else environment
         self._hidden = frozenset(hidden)
         self._known: dict[CredentialRef, Secret | ConfigFailed] = {}
@@ -121,7 +124,9 @@ class SecretStore:
     def live(self) -> list[Secret]:
         """Every secret that was looked up so far, for the last net that masks them in logs."""
         with self._lock:
-            return [secret for secret in self._known.values() if isinstance(secret, Secret)]
+            return [
+                secret for secret in self._known.values() if isinstance(secret, Secret)
+            ]
 
     def _look_up(self, ref: CredentialRef) -> Secret:
         match ref.kind:
@@ -142,7 +147,8 @@ class SecretStore:
         if not text:
             state = "is not set" if text is None else "is empty"
             raise ConfigFailed(
-                f"the variable {name} {state}", hint=f"set {name} to the password before you start fleet"
+                f"the variable {name} {state}",
+                hint=f"set {name} to the password before you start fleet",
             )
         return Secret(text)
 
@@ -150,13 +156,15 @@ class SecretStore:
         try:
             if not self._below_secret_folder(path) and not platform.is_private(path):
                 raise ConfigFailed(
-                    f"the secret file {path} can be read by others", hint=f"make it yours alone: chmod 600 {path}"
+                    f"the secret file {path} can be read by others",
+                    hint=f"make it yours alone: chmod 600 {path}",
                 )
             with path.open("rb") as file:
                 data = file.read(SECRET_CAP + 1)
         except OSError as error:
             raise ConfigFailed(
-                f"the secret file {path} can't be read: {error.strerror}", hint="check the path, and who may read it"
+                f"the secret file {path} can't be read: {error.strerror}",
+                hint="check the path, and who may read it",
             ) from None
         return _text_of(data, f"the secret file {path}")
 
@@ -170,7 +178,10 @@ class SecretStore:
 
     def _from_command(self, ref: CredentialRef) -> Secret:
         if ref.refusal is not None:
-            raise ConfigFailed(f"the secret command is not run: {ref.refusal}", hint="see --allow-commands")
+            raise ConfigFailed(
+                f"the secret command is not run: {ref.refusal}",
+                hint="see --allow-commands",
+            )
         name = ref.arguments[0]
         environment = {
             key: value
@@ -193,11 +204,13 @@ class SecretStore:
             ) from None
         except OSError as error:
             raise ConfigFailed(
-                f"the secret command {name} can't be started: {error.strerror}", hint="check its path"
+                f"the secret command {name} can't be started: {error.strerror}",
+                hint="check its path",
             ) from None
         if done.returncode != 0:
             raise ConfigFailed(
-                f"the secret command {name} ended with status {done.returncode}", hint="run it by hand to see why"
+                f"the secret command {name} ended with status {done.returncode}",
+                hint="run it by hand to see why",
             )
         return _text_of(done.stdout, f"the secret command {name}")
 
@@ -205,7 +218,9 @@ class SecretStore:
 def _text_of(data: bytes, source: str) -> Secret:
     """The text in *data* without its last newline."""
     if len(data) > SECRET_CAP:
-        raise ConfigFailed(f"{source} gives more than {SECRET_CAP // 1024} KiB, which is no password")
+        raise ConfigFailed(
+            f"{source} gives more than {SECRET_CAP // 1024} KiB, which is no password"
+        )
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -222,7 +237,8 @@ def _from_keyring(service: str, user: str | None) -> Secret:
         import keyring.errors
     except ImportError:
         raise ConfigFailed(
-            "the key ring needs an extra that is not installed", hint="install arcgis-fleet[keyring]"
+            "the key ring needs an extra that is not installed",
+            hint="install arcgis-fleet[keyring]",
         ) from None
     try:
         text = keyring.get_password(service, user or "")

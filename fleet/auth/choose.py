@@ -1,0 +1,61 @@
+"""Which way of signing in a site's inventory entry asks for, and which secrets that way needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fleet.auth.oauth import ApplicationLogin
+from fleet.auth.portal import PortalLogin
+from fleet.auth.provider import Provider
+from fleet.auth.server import ServerLogin
+from fleet.auth.static import GivenToken
+from fleet.errors import ConfigFailed
+from fleet.inventory.model import Site
+from fleet.inventory.secrets import CredentialRef
+
+__all__ = ["provider_for", "secrets_of"]
+
+
+def provider_for(site: Site) -> Provider:
+    """The provider that *site* asks for; raises `ConfigFailed` where the account's name is missing."""
+    auth = site.auth
+    match auth.kind:
+        case "token":
+            return GivenToken(site)
+        case "oauth":
+            assert auth.portal is not None and auth.client_id is not None
+            return ApplicationLogin(auth.portal, auth.client_id)
+        case "portal":
+            assert auth.portal is not None
+            return PortalLogin(auth.portal, _account(site))
+        case _:
+            _account(site)
+            return ServerLogin(site)
+
+
+def secrets_of(site: Site) -> Mapping[str, CredentialRef]:
+    """References of the secrets that the site's way of signing in needs; raises `ConfigFailed` if one is missing."""
+    auth = site.auth
+    match auth.kind:
+        case "token":
+            assert auth.token is not None
+            return {"token": auth.token}
+        case "oauth":
+            assert auth.client_secret is not None
+            return {"client_secret": auth.client_secret}
+        case _:
+            if site.password is None:
+                raise ConfigFailed(
+                    "the inventory names no password for this site",
+                    hint='say where it lies, as in password = { env = "FLEET_PASSWORD" }',
+                )
+            return {"password": site.password}
+
+
+def _account(site: Site) -> str:
+    if not site.username:
+        raise ConfigFailed(
+            "the inventory names no username for this site",
+            hint="set username for it, or in [defaults]",
+        )
+    return site.username

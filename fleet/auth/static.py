@@ -1,0 +1,40 @@
+"""A token that was made elsewhere and is used as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+
+from fleet.auth.provider import CEILING, Flow, Token
+from fleet.errors import LoginRefused
+from fleet.inventory.model import Site
+from fleet.inventory.secrets import Secret
+
+__all__ = ["GivenToken"]
+
+
+@dataclass(slots=True)
+class GivenToken:
+    """The token of one site; it can't be renewed, so the second sign-in of a run is a refusal."""
+
+    site: Site
+    used: bool = False
+
+    @property
+    def identity(self) -> Hashable:
+        return ("token", self.site.url, self.site.name)
+
+    @property
+    def origins(self) -> frozenset[str]:
+        return frozenset()
+
+    def sign_in(self, secrets: Mapping[str, Secret]) -> Flow:
+        """No requests at all; *secrets* holds `token`."""
+        if self.used:
+            raise LoginRefused(
+                "the given token is no longer accepted",
+                hint="make a new one and put it in its place",
+            )
+        self.used = True
+        return Token(value=secrets["token"], lifetime=CEILING)
+        yield  # what makes this a flow like the others
