@@ -1,0 +1,201 @@
+"""The catalogue: every operation of the API as data, and concrete paths matched to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from fleet.admin.operation import Effect, Operation
+from fleet.admin.readback import read_back_for
+from fleet.protocol.message import Method
+from fleet.protocol.release import Release
+
+__all__ = ["Catalogue", "Entry", "Parameter", "catalogue", "operation_for"]
+
+SECRET_PARAMETERS = frozenset({"password", "token", "certPassword", "client_secret"})
+REPORT_CAP = 64 * 1024 * 1024
+ALSO_AT = {
+    "admin/services/<folder>/report": "services.report",
+    "admin/services/<folder>/createService": "services.createService",
+    "admin/services/<folder>/startServices": "services.startServices",
+    "admin/services/<folder>/stopServices": "services.stopServices",
+    "admin/services/permissions": "services.folder.permissions",
+    "admin/services/permissions/add": "services.folder.permissions.add",
+    "admin/services/permissions/clean": "services.folder.permissions.clean",
+}
+"""Further places at which servers answer an operation."""
+
+LARGE = frozenset({"services.report", "services.iteminfo.manifest"})
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """A parameter of an operation: its type in the words of the help page, its default, and the values it may have."""
+
+    name: str
+    type: str
+    required: bool = False
+    default: Any = None
+    values: tuple[Any, ...] = ()
+    meaning: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation of the API as the reference tells it.
+
+    `path` is relative to the base (`admin`, the site itself, or the portal) and holds `<names>` where a concrete path
+    has one. `since` is the first release that has it; `evidence` says how well it is known; `limit` is how many
+    seconds a slow one may take; `answer` names the members of a success.
+    """
+
+    name: str
+    base: str
+    path: str
+    method: Method
+    effect: str
+    since: str
+    evidence: str
+    privilege: str
+    since_uncertain: bool = False
+    params: tuple[Parameter, ...] = ()
+    idempotent: bool = False
+    limit: float | None = None
+    asynchronous: bool = msgspec.field(default=False, name="async")
+    token: bool = True
+    get_only: bool = False
+    binary: bool = False
+    status_is_data: bool = False
+    success_is_data: bool = False
+    answer: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def full_path(self) -> str:
+        """The path below the site's (or the portal's) base URL."""
+        return f"admin/{self.path}" if self.base == "admin" else self.path
+
+    def missing_in(self, release: Release) -> bool:
+        """Whether *release* certainly lacks this operation."""
+        since = Release.parse(self.since)
+        return since is not None and not self.since_uncertain and release < since
+
+
+class Catalogue:
+    """All entries, by name and by path."""
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self.entries = tuple(entries)
+        self.by_name: Mapping[str, Entry] = {entry.name: entry for entry in entries}
+        self._patterns = [
+            (entry, _pattern(entry.full_path))
+            for entry in entries
+            if "exchange" not in entry.name
+        ]
+        # A path of fixed words wins over one with names in it: services/report is no folder called report.
+        self._patterns.sort(key=lambda pair: pair[0].path.count("<"))
+
+    def find(
+        self, path: str, method: str | None = None, *, portal: bool = False
+    ) -> Entry | None:
+        """The entry that *path* (below the base URL, as in an address) is an instance of.
+
+        Without *method*, a read is preferred where one path has both a read and a change.
+        """
+        wanted = path.strip("/")
+        found: Entry | None = None
+        for entry, pattern in self._patterns:
+            if (entry.base == "portal") is not portal or not pattern.fullmatch(wanted):
+                continue
+            if method is None or entry.method == method:
+                return entry
+            found = found or (entry if entry.effect == "read" else None)
+        return (
+            found
+            if method is None or (found is not None and found.effect == "read")
+            else None
+        )
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """What concrete paths of a template look like; letters match without regard to case, as servers do."""
+    text = re.escape(path.strip("/"))
+    text = text.replace(re.escape("<name>.<type>"), r"[^/]+\.[^/.]+")
+    if path.startswith("admin/data/items/<path>"):
+        text = text.replace(re.escape("<path>"), r"[^/]+(?:/[^/]+)*?")
+    # A service of the root folder has no folder in its path.
+    text = text.replace(
+        re.escape("services/<folder>/") + r"[^/]+\.", r"services/(?:[^/]+/)?[^/]+\."
+    )
+    text = re.sub(
+        r"<[A-Za-z]+>", r"[^/]+", text.replace("\\<", "<").replace("\\>", ">")
+    )
+    return re.compile(text, re.IGNORECASE)
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The catalogue that is shipped with the package."""
+    raw = files("fleet.admin").joinpath("catalogue.json").read_bytes()
+    return Catalogue(msgspec.json.decode(raw, type=list[Entry]))
+
+
+def operation_for(
+    path: str,
+    *,
+    method: Method | None = None,
+    parameters: Mapping[str, str] | None = None,
+    portal: bool = False,
+) -> tuple[Operation[Any], Entry | None]:
+    """The operation that *path* below the base URL names, and its entry in the catalogue where it has one.
+
+    The method is the catalogue's unless *method* is given. An unknown path is a read by GET, and a change by POST.
+    """
+    path, _, query = path.partition("?")
+    given = dict(parameters or {})
+    for pair in filter(None, query.split("&")):
+        key, _, value = pair.partition("=")
+        given.setdefault(unquote(key), unquote(value.replace("+", " ")))
+    given.pop("f", None)
+    clean = path.strip("/")
+    entry = catalogue().find(clean, method, portal=portal)
+    if clean in ("admin", "portaladmin"):
+        clean += "/"
+    if entry is None:
+        chosen: Method = method or "GET"
+        effect = Effect.READ if chosen == "GET" else Effect.CHANGE
+        return Operation(
+            name=clean,
+            path=clean,
+            method=chosen,
+            parameters=given,
+            answer=Any,
+            effect=effect,
+            idempotent=False,
+        ), None
+    chosen = method or entry.method
+    changes = entry.effect != "read"
+    operation: Operation[Any] = Operation(
+        name=entry.name,
+        path=clean,
+        method=chosen,
+        parameters=given,
+        answer=Any,
+        effect=Effect(entry.effect),
+        idempotent=entry.idempotent,
+        read_back=read_back_for(entry.name, clean, given) if changes else None,
+        since=entry.since,
+        limit=entry.limit,
+        token=entry.token,
+        get_only=entry.get_only,
+        binary=entry.binary,
+        status_is_data=entry.status_is_data,
+        success_is_data=entry.success_is_data,
+        secrets=SECRET_PARAMETERS & given.keys(),
+        **({"cap": REPORT_CAP} if entry.name in LARGE else {}),
+    )
+    return operation, entry
