@@ -18,18 +18,14 @@ def parse_duration(text: str) -> float:
     Raises `ValueError` with a sentence that says what is accepted.
     """
     parts = _PART.findall(text.strip())
-    if not _WHOLE.fullmatch(text.strip()) or any(
-        len(number) > 9 for number, _ in parts
-    ):
+    if not _WHOLE.fullmatch(text.strip()) or any(len(number) > 9 for number, _ in parts):
         raise ValueError(
             f"{text[:40]!r} is no duration: write a number with a unit, such as 500ms, 30s, 5m, 2h, 7d, 1h30m"
         )
     order = list(UNITS)
     places = [order.index(unit) for _, unit in parts]
     if places != sorted(set(places)):
-        raise ValueError(
-            f"{text[:40]!r} is no duration: the largest unit comes first, and each unit once (1h30m)"
-        )
+        raise ValueError(f"{text[:40]!r} is no duration: the largest unit comes first, and each unit once (1h30m)")
     return sum(int(number) * UNITS[unit] for number, unit in parts)
 
 

@@ -94,11 +94,7 @@ class Problem:
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         hint = f" (did you mean {self.suggestion}?)" if self.suggestion else ""
-        return (
-            f"{place}: {self.key}: {self.message}{hint}"
-            if self.key
-            else f"{place}: {self.message}{hint}"
-        )
+        return f"{place}: {self.key}: {self.message}{hint}" if self.key else f"{place}: {self.message}{hint}"
 
 
 class InventoryError(UsageError):
@@ -108,9 +104,7 @@ class InventoryError(UsageError):
         self.problems = tuple(problems)
         count = len(self.problems)
         lines = "\n".join(f"  {problem}" for problem in self.problems)
-        super().__init__(
-            f"{count} mistake{'' if count == 1 else 's'} in the inventory; nothing was sent\n{lines}"
-        )
+        super().__init__(f"{count} mistake{'' if count == 1 else 's'} in the inventory; nothing was sent\n{lines}")
 
 
 class SelectorError(UsageError):

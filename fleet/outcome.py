@@ -60,9 +60,7 @@ OUTCOME_OF_KIND: dict[Kind, OutcomeName] = {
 }
 """Which outcome an error of each kind comes to when the site was asked."""
 
-REACHED: frozenset[str] = frozenset(
-    {"ok", "changed", "noop", "failed", "verify_failed"}
-)
+REACHED: frozenset[str] = frozenset({"ok", "changed", "noop", "failed", "verify_failed"})
 """The outcomes in which the site itself answered; every other one counts as missing from the coverage."""
 
 MISSING: tuple[OutcomeName, ...] = (
@@ -85,11 +83,7 @@ def outcome_of(error: SiteError) -> OutcomeName:
 
 def timestamp(at: float) -> str:
     """*at*, epoch seconds, as UTC text with milliseconds: `2026-11-23T10:15:00.123Z`."""
-    return (
-        datetime.fromtimestamp(at, UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z")
-    )
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _error_object(error: SiteError) -> dict[str, Any]:

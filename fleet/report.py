@@ -78,9 +78,7 @@ class Report:
 
     @property
     def coverage(self) -> Coverage:
-        return coverage_of(
-            self.counts or Counter(outcome.outcome for outcome in self.outcomes)
-        )
+        return coverage_of(self.counts or Counter(outcome.outcome for outcome in self.outcomes))
 
     @property
     def ok(self) -> bool:

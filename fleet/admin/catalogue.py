@@ -91,17 +91,15 @@ class Catalogue:
     def __init__(self, entries: list[Entry]) -> None:
         self.entries = tuple(entries)
         self.by_name: Mapping[str, Entry] = {entry.name: entry for entry in entries}
-        self._patterns = [
-            (entry, _pattern(entry.full_path))
-            for entry in entries
-            if "exchange" not in entry.name
-        ]
+        paths = [(entry, entry.full_path) for entry in entries if "exchange" not in entry.name]
+        paths += [(self.by_name[name], path) for path, name in ALSO_AT.items() if name in self.by_name]
         # A path of fixed words wins over one with names in it: services/report is no folder called report.
-        self._patterns.sort(key=lambda pair: pair[0].path.count("<"))
+        paths.sort(
+            key=lambda pair: (pair[1].count("<"), -len([part for part in pair[1].split("/") if "<" not in part]))
+        )
+        self._patterns = [(entry, _pattern(path)) for entry, path in paths]
 
-    def find(
-        self, path: str, method: str | None = None, *, portal: bool = False
-    ) -> Entry | None:
+    def find(self, path: str, method: str | None = None, *, portal: bool = False) -> Entry | None:
         """The entry that *path* (below the base URL, as in an address) is an instance of.
 
         Without *method*, a read is preferred where one path has both a read and a change.
@@ -114,11 +112,7 @@ class Catalogue:
             if method is None or entry.method == method:
                 return entry
             found = found or (entry if entry.effect == "read" else None)
-        return (
-            found
-            if method is None or (found is not None and found.effect == "read")
-            else None
-        )
+        return found if method is None or (found is not None and found.effect == "read") else None
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -128,12 +122,10 @@ def _pattern(path: str) -> re.Pattern[str]:
     if path.startswith("admin/data/items/<path>"):
         text = text.replace(re.escape("<path>"), r"[^/]+(?:/[^/]+)*?")
     # A service of the root folder has no folder in its path.
-    text = text.replace(
-        re.escape("services/<folder>/") + r"[^/]+\.", r"services/(?:[^/]+/)?[^/]+\."
-    )
-    text = re.sub(
-        r"<[A-Za-z]+>", r"[^/]+", text.replace("\\<", "<").replace("\\>", ">")
-    )
+    text = text.replace(re.escape("services/<folder>/") + r"[^/]+\.", r"services/(?:[^/]+/)?[^/]+\.")
+    # A folder's listing is told from a service of the root folder by the type at the end of the latter.
+    text = re.sub(r"<folder>$", r"(?!.*[.][A-Za-z]*Server$)[^/]+", text)
+    text = re.sub(r"<[A-Za-z]+>", r"[^/]+", text.replace("\\<", "<").replace("\\>", ">"))
     return re.compile(text, re.IGNORECASE)
 
 

@@ -18,9 +18,7 @@ def listing() -> Operation[dict[str, Any]]:
 
 def status(machine: str) -> Operation[dict[str, Any]]:
     """`configuredState`, stored, and `realTimeState`, measured: STARTED beside STOPPED is a dead machine."""
-    return Operation(
-        name="machines.status", path=f"admin/machines/{path_part(machine)}/status"
-    )
+    return Operation(name="machines.status", path=f"admin/machines/{path_part(machine)}/status")
 
 
 def certificates(machine: str) -> Operation[dict[str, Any]]:

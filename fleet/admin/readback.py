@@ -35,9 +35,7 @@ def mode_is(wanted: str) -> ReadBack:
         mode = answer.get("siteMode")
         return mode == wanted if isinstance(mode, str) else None
 
-    return ReadBack(
-        look=Operation(name="mode", path="admin/mode", answer=dict), done=done
-    )
+    return ReadBack(look=Operation(name="mode", path="admin/mode", answer=dict), done=done)
 
 
 def log_settings_are(wanted: Mapping[str, str]) -> ReadBack:
@@ -54,9 +52,7 @@ def log_settings_are(wanted: Mapping[str, str]) -> ReadBack:
             elif key == "logLevel":
                 if settings.get(key) != value:
                     return False
-            elif key in ("maxLogFileAge", "maxErrorReportsCount") and as_int(
-                settings.get(key)
-            ) != as_int(value):
+            elif key in ("maxLogFileAge", "maxErrorReportsCount") and as_int(settings.get(key)) != as_int(value):
                 return False
         return True
 
@@ -72,22 +68,14 @@ def definition_is(path: str, wanted: Mapping[str, Any]) -> ReadBack:
     def done(answer: Any) -> bool | None:
         return _contains(answer, wanted)
 
-    return ReadBack(
-        look=Operation(name="services.get", path=path, answer=dict), done=done
-    )
+    return ReadBack(look=Operation(name="services.get", path=path, answer=dict), done=done)
 
 
 def _contains(have: Any, wanted: Any) -> bool:
     if isinstance(wanted, Mapping):
-        return isinstance(have, Mapping) and all(
-            key in have and _contains(have[key], wanted[key]) for key in wanted
-        )
+        return isinstance(have, Mapping) and all(key in have and _contains(have[key], wanted[key]) for key in wanted)
     if isinstance(wanted, list):
-        return (
-            isinstance(have, list)
-            and len(have) == len(wanted)
-            and all(map(_contains, have, wanted))
-        )
+        return isinstance(have, list) and len(have) == len(wanted) and all(map(_contains, have, wanted))
     return have == wanted or _as_text(have) == _as_text(wanted)
 
 
@@ -95,9 +83,7 @@ def _as_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def read_back_for(
-    name: str, path: str, parameters: Mapping[str, str]
-) -> ReadBack | None:
+def read_back_for(name: str, path: str, parameters: Mapping[str, str]) -> ReadBack | None:
     """How to look at what the change *name* at *path* does; None where nothing that can be read tells."""
     resource, _, verb = path.rpartition("/")
     if name in ("services.start", "machines.start"):

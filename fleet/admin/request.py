@@ -31,11 +31,7 @@ def build_request(
     """
     url = f"{base_url}/{operation.path}"
     if operation.method == "GET" and (token is None or placement == "header"):
-        headers = (
-            HEADERS
-            if token is None
-            else {**HEADERS, "X-Esri-Authorization": f"Bearer {token}"}
-        )
+        headers = HEADERS if token is None else {**HEADERS, "X-Esri-Authorization": f"Bearer {token}"}
         return Request(
             method="GET",
             url=url,

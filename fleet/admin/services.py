@@ -21,9 +21,7 @@ def listing(folder: str = "") -> Operation[dict[str, Any]]:
 
     Source: developers.arcgis.com/rest/enterprise-administration/server/services.
     """
-    return Operation(
-        name="services", path=f"{BASE}/{path_part(folder)}" if folder else BASE
-    )
+    return Operation(name="services", path=f"{BASE}/{path_part(folder)}" if folder else BASE)
 
 
 def report(
@@ -41,9 +39,7 @@ def report(
     form = {"parameters": json.dumps(list(parameters))}
     path = f"{BASE}/{path_part(folder)}/report" if folder else f"{BASE}/report"
     if services is None:
-        return Operation(
-            name="services.report", path=path, parameters=form, cap=REPORT_CAP
-        )
+        return Operation(name="services.report", path=path, parameters=form, cap=REPORT_CAP)
     form["services"] = json.dumps([service.to_parameter() for service in services])
     return Operation(
         name="services.report",
@@ -66,9 +62,7 @@ def status(service: ServiceId) -> Operation[dict[str, Any]]:
 
 def statistics(service: ServiceId) -> Operation[dict[str, Any]]:
     """`summary` and `perMachine` instances of *service*."""
-    return Operation(
-        name="services.statistics", path=f"{BASE}/{service.path}/statistics"
-    )
+    return Operation(name="services.statistics", path=f"{BASE}/{service.path}/statistics")
 
 
 def start(service: ServiceId) -> Operation[dict[str, Any]]:
@@ -105,9 +99,7 @@ def stop(service: ServiceId) -> Operation[dict[str, Any]]:
     )
 
 
-def edit(
-    service: ServiceId, definition: Mapping[str, Any]
-) -> Operation[dict[str, Any]]:
+def edit(service: ServiceId, definition: Mapping[str, Any]) -> Operation[dict[str, Any]]:
     """Replace the whole definition of *service*: what *definition* leaves out is lost. Restarts a running service.
 
     Source: developers.arcgis.com/rest/enterprise-administration/server/editservice.

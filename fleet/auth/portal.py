@@ -103,11 +103,7 @@ def federation_refusal(site: Site, info: Mapping[str, Any]) -> LoginRefused | No
     if listed is not None and origin_of(listed) == origin_of(owner):
         return None
     shown = "".join(c for c in owner if c.isprintable() and c not in "\"'\\")[:200]
-    found = (
-        "the inventory names no portal"
-        if listed is None
-        else f"the inventory names {listed}"
-    )
+    found = "the inventory names no portal" if listed is None else f"the inventory names {listed}"
     return LoginRefused(
         f"the site is federated with {shown}, and {found}",
         hint=f'if that is its portal, write: auth = {{ kind = "portal", portal = "{shown}" }}',

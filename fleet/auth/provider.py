@@ -79,10 +79,7 @@ def _judged(error: SiteError, response: Response) -> SiteError:
     if isinstance(error, LoginRefused):
         return error
     told = error.message
-    if (
-        "not participating in any site" in told.lower()
-        or "upgrade in progress" in told.lower()
-    ):
+    if "not participating in any site" in told.lower() or "upgrade in progress" in told.lower():
         return error
     refused = error.code in (400, 401, 403) and error.kind in (
         "forbidden",
@@ -90,11 +87,7 @@ def _judged(error: SiteError, response: Response) -> SiteError:
         "auth",
         "not_found",
     )
-    if refused or (
-        error.kind in ("server", "forbidden")
-        and _CREDENTIALS.search(told)
-        and response.status < 500
-    ):
+    if refused or (error.kind in ("server", "forbidden") and _CREDENTIALS.search(told) and response.status < 500):
         return LoginRefused(
             f"the account was refused: {told}",
             code=error.code,

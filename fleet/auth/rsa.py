@@ -30,18 +30,14 @@ def encrypt_form(form: Mapping[str, str], key: Mapping[str, Any]) -> dict[str, s
         from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
         from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
     except ImportError:
-        raise ConfigFailed(
-            "an encrypted login needs an extra", hint="install arcgis-fleet[crypto]"
-        ) from None
+        raise ConfigFailed("an encrypted login needs an extra", hint="install arcgis-fleet[crypto]") from None
     exponent, modulus = key.get("publicKey"), key.get("modulus")
     if not isinstance(exponent, str) or not isinstance(modulus, str):
         raise BadAnswer("the site's public key has no exponent or no modulus")
     try:
         public = RSAPublicNumbers(int(exponent, 16), int(modulus, 16)).public_key()
         encrypted = {
-            name: public.encrypt(value.encode("utf-8"), PKCS1v15()).hex()
-            for name, value in form.items()
-            if name != "f"
+            name: public.encrypt(value.encode("utf-8"), PKCS1v15()).hex() for name, value in form.items() if name != "f"
         }
     except ValueError:
         raise BadAnswer(

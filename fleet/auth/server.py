@@ -46,9 +46,7 @@ class ServerLogin:
     @property
     def encrypts(self) -> bool:
         """Whether the login travels encrypted although the connection is not: on plain HTTP beyond this machine."""
-        host = (
-            origin_of(self.site.url).partition("://")[2].rpartition(":")[0].strip("[]")
-        )
+        host = origin_of(self.site.url).partition("://")[2].rpartition(":")[0].strip("[]")
         return self.site.in_clear and not is_loopback(host) and rsa.available()
 
     def sign_in(self, secrets: Mapping[str, Secret]) -> Flow:
@@ -71,13 +69,9 @@ class ServerLogin:
         return read_token(response)
 
 
-def _encrypted(
-    url: str, form: dict[str, str]
-) -> Generator[Request, Response, dict[str, str]]:
+def _encrypted(url: str, form: dict[str, str]) -> Generator[Request, Response, dict[str, str]]:
     """The form encrypted with the site's key; as it is where the site offers none."""
-    response = yield Request(
-        method="GET", url=f"{url}/admin/publicKey", query={"f": "json"}, headers=HEADERS
-    )
+    response = yield Request(method="GET", url=f"{url}/admin/publicKey", query={"f": "json"}, headers=HEADERS)
     try:
         key = decipher(response, dict)
     except SiteError as error:

@@ -10,9 +10,7 @@ __all__ = ["Breaker", "counts_against_site"]
 
 def counts_against_site(error: SiteError) -> bool:
     """Whether *error* is a sign that the site is down: not reached, silent, or failing in front of its own answers."""
-    return isinstance(error, ConnectFailed | TimedOut) or (
-        isinstance(error, ServerFailed) and error.passing
-    )
+    return isinstance(error, ConnectFailed | TimedOut) or (isinstance(error, ServerFailed) and error.passing)
 
 
 class Breaker:

@@ -141,17 +141,13 @@ class _Patience:
 
     def stop(self, state: RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome is not None else None
-        if not isinstance(error, SiteError) or not may_repeat(
-            error, repeatable=self._repeatable
-        ):
+        if not isinstance(error, SiteError) or not may_repeat(error, repeatable=self._repeatable):
             return True
         if isinstance(error, Locked):
             self._locks += 1
             self._pause = max(self._jitter(self._locks), self._policy.base / 2)
             self._locked_for += self._pause
-            return (
-                self._locked_for > self._policy.lock_patience or self._past_deadline()
-            )
+            return self._locked_for > self._policy.lock_patience or self._past_deadline()
         self._failures += 1
         self._pause = max(self._jitter(self._failures), error.retry_after or 0.0)
         if self._failures >= self._attempts or self._past_deadline():
@@ -163,9 +159,7 @@ class _Patience:
 
     def _jitter(self, times: int) -> float:
         """A random time between nothing and a bound that doubles each time (full jitter)."""
-        return self._random.uniform(
-            0.0, min(self._policy.cap, self._policy.base * 2.0 ** min(times - 1, 16))
-        )
+        return self._random.uniform(0.0, min(self._policy.cap, self._policy.base * 2.0 ** min(times - 1, 16)))
 
     def _past_deadline(self) -> bool:
         """Whether the pause would end after the run's deadline, which every enclosing scope knows."""

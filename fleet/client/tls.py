@@ -70,9 +70,7 @@ def _make(tls: Tls, key_password: Secret | None) -> ssl.SSLContext:
             )
     except (OSError, ssl.SSLError) as error:
         file = tls.ca if tls.cert is None else tls.cert
-        reason = (
-            error.strerror or getattr(error, "reason", None) or type(error).__name__
-        )
+        reason = error.strerror or getattr(error, "reason", None) or type(error).__name__
         raise ConfigFailed(
             f"the TLS files of this site can't be used ({file}: {reason})",
             hint="check the paths under tls in the inventory, and that the key belongs to the certificate",

@@ -57,9 +57,7 @@ class TokenSource:
                 return self._token
             if self._refused is not None:
                 raise self._refused
-            if self._failure is not None and (
-                self._failure[0] > waited_for or self._failures >= LOGIN_TRIES
-            ):
+            if self._failure is not None and (self._failure[0] > waited_for or self._failures >= LOGIN_TRIES):
                 raise self._failure[1]
             return await self._renew()
 

@@ -48,19 +48,13 @@ class Exchange:
 
 def _masked_form(form: Mapping[str, str]) -> str:
     return urlencode(
-        {
-            key: MASK if key.lower() in SECRET_FIELDS else value
-            for key, value in form.items()
-        },
+        {key: MASK if key.lower() in SECRET_FIELDS else value for key, value in form.items()},
         safe="*",
     )
 
 
 def _header_lines(headers: Mapping[str, str]) -> list[str]:
-    return [
-        f"{name}: {MASK if name.lower() in SECRET_HEADERS else value}"
-        for name, value in headers.items()
-    ]
+    return [f"{name}: {MASK if name.lower() in SECRET_HEADERS else value}" for name, value in headers.items()]
 
 
 def render_exchange(exchange: Exchange, *, body_limit: int = 20_000) -> str:
@@ -78,9 +72,7 @@ def render_exchange(exchange: Exchange, *, body_limit: int = 20_000) -> str:
         lines.append(f"! {exchange.error} after {exchange.elapsed:.3f} s")
     else:
         response = exchange.response
-        lines.append(
-            f"< HTTP {response.status} in {exchange.elapsed:.3f} s, {len(response.body)} bytes"
-        )
+        lines.append(f"< HTTP {response.status} in {exchange.elapsed:.3f} s, {len(response.body)} bytes")
         lines += [f"< {line}" for line in _header_lines(response.headers)]
         text = response.body[:body_limit].decode("utf-8", "backslashreplace")
         lines += [f"< {line}" for line in text.splitlines()]

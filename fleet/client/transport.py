@@ -45,9 +45,7 @@ class PeerCertificate:
 
     __slots__ = ("decoded", "der", "verified")
 
-    def __init__(
-        self, decoded: Mapping[str, Any], der: bytes, *, verified: bool
-    ) -> None:
+    def __init__(self, decoded: Mapping[str, Any], der: bytes, *, verified: bool) -> None:
         self.decoded = decoded
         self.der = der
         self.verified = verified
@@ -61,9 +59,7 @@ class PeerCertificate:
     @property
     def issuer(self) -> str | None:
         """The issuer's common name, or organisation, where the certificate was decoded."""
-        names = {
-            key: value for part in self.decoded.get("issuer", ()) for key, value in part
-        }
+        names = {key: value for part in self.decoded.get("issuer", ()) for key, value in part}
         return names.get("commonName") or names.get("organizationName")
 
 
@@ -92,9 +88,7 @@ class Transport:
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(
-                total=None, connect=None, sock_connect=CONNECT_LIMIT
-            ),
+            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_LIMIT),
             auto_decompress=False,
             requote_redirect_url=False,
             max_line_size=MAX_HEADER,
@@ -137,15 +131,11 @@ class Transport:
         the error's `may_have_arrived`.
         """
         with anyio.move_on_after(limit):
-            async with self._exchange(
-                request, tls=tls, proxy=proxy, certificate=certificate
-            ) as response:
+            async with self._exchange(request, tls=tls, proxy=proxy, certificate=certificate) as response:
                 body = await self._read(response, request.cap)
                 return Response(
                     status=response.status,
-                    headers={
-                        name.lower(): value for name, value in response.headers.items()
-                    },
+                    headers={name.lower(): value for name, value in response.headers.items()},
                     body=body,
                 )
         raise TimedOut(
@@ -172,11 +162,7 @@ class Transport:
         if request.method == "POST":
             data = urlencode(request.form).encode("ascii")
             headers["Content-Type"] = FORM
-        address = (
-            f"{request.url}?{urlencode(request.query)}"
-            if request.query
-            else request.url
-        )
+        address = f"{request.url}?{urlencode(request.query)}" if request.query else request.url
         self.requests += 1
         try:
             async with session.request(
@@ -204,16 +190,12 @@ class Transport:
             raise _too_large(cap)
         if encoding not in ("identity", "", "gzip", "x-gzip"):
             response.close()
-            raise BadAnswer(
-                f"the answer is encoded as {encoding[:40]!r}, which was not asked for"
-            )
+            raise BadAnswer(f"the answer is encoded as {encoding[:40]!r}, which was not asked for")
         if length is not None and length <= SMALL and encoding in ("identity", ""):
             return await response.content.read()
         return await self._read_counted(response, cap, encoding in ("gzip", "x-gzip"))
 
-    async def _read_counted(
-        self, response: aiohttp.ClientResponse, cap: int, inflate: bool
-    ) -> bytes:
+    async def _read_counted(self, response: aiohttp.ClientResponse, cap: int, inflate: bool) -> bytes:
         """Read as a stream, with the count of what was sent and of what it inflates to kept below *cap*."""
         parts = bytearray()
         sent = 0
@@ -233,9 +215,7 @@ class Transport:
                 await self._holding.take(ticket, len(piece))
                 parts += piece
             if inflater is not None and not inflater.eof and sent:
-                raise ConnectFailed(
-                    "the compressed answer broke off", may_have_arrived=True
-                )
+                raise ConnectFailed("the compressed answer broke off", may_have_arrived=True)
         except SiteError:
             response.close()
             raise
@@ -251,9 +231,7 @@ def _resolver() -> aiohttp.abc.AbstractResolver:
     return aiohttp.ThreadedResolver()
 
 
-def _note_certificate(
-    response: aiohttp.ClientResponse, into: list[PeerCertificate]
-) -> None:
+def _note_certificate(response: aiohttp.ClientResponse, into: list[PeerCertificate]) -> None:
     connection = response.connection
     transport = None if connection is None else connection.transport
     channel = None if transport is None else transport.get_extra_info("ssl_object")
@@ -292,9 +270,7 @@ def _translate(error: Exception, request: Request) -> SiteError:
                 hint="check the host in `url`, and the name server",
             )
         case aiohttp.ClientProxyConnectionError():
-            return ConnectFailed(
-                f"the proxy can't be reached: {_reason(error.os_error)}"
-            )
+            return ConnectFailed(f"the proxy can't be reached: {_reason(error.os_error)}")
         case aiohttp.ClientHttpProxyError():
             return ConnectFailed(f"the proxy refused with HTTP {error.status}")
         case aiohttp.ClientConnectorError():
@@ -304,34 +280,24 @@ def _translate(error: Exception, request: Request) -> SiteError:
         case aiohttp.ServerTimeoutError() | TimeoutError():
             return TimedOut("the connection fell silent")
         case aiohttp.ServerDisconnectedError():
-            return ConnectFailed(
-                "the connection was closed before the answer", may_have_arrived=True
-            )
+            return ConnectFailed("the connection was closed before the answer", may_have_arrived=True)
         case aiohttp.ClientPayloadError():
             return ConnectFailed("the answer broke off", may_have_arrived=True)
         case aiohttp.ClientResponseError():
             return BadAnswer(f"the answer is not HTTP: {_first_words(error.message)}")
         case aiohttp.ClientOSError() | OSError():
-            return ConnectFailed(
-                f"the connection broke: {_reason(error)}", may_have_arrived=True
-            )
+            return ConnectFailed(f"the connection broke: {_reason(error)}", may_have_arrived=True)
         case aiohttp.InvalidURL() | ValueError():
-            return BadAnswer(
-                "the address, or a header of the answer, is not one that HTTP allows"
-            )
+            return BadAnswer("the address, or a header of the answer, is not one that HTTP allows")
         case _:
-            return ConnectFailed(
-                f"the connection broke ({type(error).__name__})", may_have_arrived=True
-            )
+            return ConnectFailed(f"the connection broke ({type(error).__name__})", may_have_arrived=True)
 
 
 def _connect_failure(error: OSError) -> tuple[str]:
     if error.errno == errno.ECONNREFUSED or isinstance(error, ConnectionRefusedError):
         return ("connection refused",)
     if error.errno in (errno.EMFILE, errno.ENFILE):
-        return (
-            "this machine has no file descriptor left for a connection; lower --width",
-        )
+        return ("this machine has no file descriptor left for a connection; lower --width",)
     if isinstance(error, socket.gaierror):
         return ("the name is not known",)
     return (f"no connection: {_reason(error)}",)
@@ -342,11 +308,7 @@ def _reason(error: BaseException | None) -> str:
     if isinstance(error, ssl.SSLError):
         return (error.reason or "unknown").replace("_", " ").lower()
     if isinstance(error, OSError) and error.errno is not None:
-        return (
-            errno.errorcode.get(error.errno, "unknown")
-            if error.strerror is None
-            else error.strerror
-        )
+        return errno.errorcode.get(error.errno, "unknown") if error.strerror is None else error.strerror
     return type(error).__name__
 
 

@@ -58,11 +58,7 @@ class LineIndex:
                     table = _place(path, arrays)
                     if array:
                         arrays[path] = arrays.get(path, -1) + 1
-                        table = (
-                            (*_place(path[:-1], arrays), path[-1], str(arrays[path]))
-                            if path
-                            else ()
-                        )
+                        table = (*_place(path[:-1], arrays), path[-1], str(arrays[path])) if path else ()
                     self._note(table, number)
                     continue
                 path, end = _key_path(line, 0)
@@ -76,9 +72,7 @@ class LineIndex:
             self._lines.setdefault(path[:length], number)
 
 
-def _place(
-    path: tuple[str, ...], arrays: dict[tuple[str, ...], int]
-) -> tuple[str, ...]:
+def _place(path: tuple[str, ...], arrays: dict[tuple[str, ...], int]) -> tuple[str, ...]:
     """*path* with the number of the latest element put in after each array of tables on the way."""
     placed: tuple[str, ...] = ()
     for length in range(1, len(path) + 1):
@@ -93,13 +87,7 @@ def _key_path(line: str, start: int) -> tuple[tuple[str, ...], int]:
     parts: list[str] = []
     while (match := _KEY_PART.match(line, start)) is not None:
         double, single, bare = match.groups()
-        parts.append(
-            _unescape(double)
-            if double is not None
-            else single
-            if single is not None
-            else bare
-        )
+        parts.append(_unescape(double) if double is not None else single if single is not None else bare)
         start = match.end()
         if start >= len(line) or line[start] != ".":
             break
@@ -115,9 +103,7 @@ def _unescape(text: str) -> str:
     return _ESCAPE.sub(one, text)
 
 
-def _scan(
-    line: str, start: int, until: str | None, depth: int
-) -> tuple[str | None, int]:
+def _scan(line: str, start: int, until: str | None, depth: int) -> tuple[str | None, int]:
     """Go through a value from *start*: which multi-line string is still open at the line's end, and how many brackets."""
     while True:
         if until is not None:

@@ -68,9 +68,7 @@ def find_sources(
     if not given and (variable := environment.get("FLEET_INVENTORY")):
         given = [Path(part) for part in variable.split(os.pathsep) if part]
     if given:
-        return [
-            Source(file, trusted=True) for path in given for file in _files_of(path)
-        ]
+        return [Source(file, trusted=True) for path in given for file in _files_of(path)]
     here = (folder or Path.cwd()) / "inventory.toml"
     if here.is_file():
         return [Source(here, trusted=False)]
@@ -107,9 +105,7 @@ def load_with_origins(
     inventory = loader.load(sources)
     if site not in inventory.sites:
         hint = nearest(site, inventory.sites)
-        raise UsageError(
-            f"there is no site {site!r}" + (f"; did you mean {hint}?" if hint else "")
-        )
+        raise UsageError(f"there is no site {site!r}" + (f"; did you mean {hint}?" if hint else ""))
     return inventory, loader.origins(site)
 
 
@@ -166,10 +162,7 @@ class _Loader:
         return Inventory(
             sites=sites,
             groups={
-                name: Group(
-                    name=name, parents=self._parents(name), sites=tuple(members[name])
-                )
-                for name in self._groups
+                name: Group(name=name, parents=self._parents(name), sites=tuple(members[name])) for name in self._groups
             },
             mask=mask,
             files=tuple(file.path for file in self._files),
@@ -193,32 +186,24 @@ class _Loader:
             )
             return
         if len(raw) > FILE_CAP:
-            self._problems.append(
-                Problem(file=name, line=None, key="", message="is larger than 16 MiB")
-            )
+            self._problems.append(Problem(file=name, line=None, key="", message="is larger than 16 MiB"))
             return
         try:
             text = raw.decode("utf-8-sig").replace("\r\n", "\n")
             data = tomllib.loads(text)
         except UnicodeDecodeError as error:
             line = raw.count(b"\n", 0, error.start) + 1
-            self._problems.append(
-                Problem(file=name, line=line, key="", message="this is not UTF-8 text")
-            )
+            self._problems.append(Problem(file=name, line=line, key="", message="this is not UTF-8 text"))
             return
         except tomllib.TOMLDecodeError as error:
             self._problems.append(_syntax_problem(name, str(error)))
             return
         except RecursionError:
-            self._problems.append(
-                Problem(file=name, line=None, key="", message="is nested too deeply")
-            )
+            self._problems.append(Problem(file=name, line=None, key="", message="is nested too deeply"))
             return
         file = _File(source.path, text, data)
         self._files.append(file)
-        reader = TableReader(
-            source.path.parent, self._reporter(file), self._command_refusal(source)
-        )
+        reader = TableReader(source.path.parent, self._reporter(file), self._command_refusal(source))
         for key in data:
             if key not in TOP_KEYS:
                 self._report(file, (key,), "unknown table", nearest(key, TOP_KEYS))
@@ -226,17 +211,13 @@ class _Loader:
             file.defaults = reader.read(data["defaults"], ("defaults",), SHARED_KEYS)
         for name_, table in self._tables(file, "groups"):
             values = reader.read(table, ("groups", name_), GROUP_KEYS)
-            self._groups.setdefault(name_, []).append(
-                _Layer(values, file, ("groups", name_))
-            )
+            self._groups.setdefault(name_, []).append(_Layer(values, file, ("groups", name_)))
         for name_, table in self._tables(file, "sites"):
             where = ("sites", name_)
             if name_ in self._sites:
                 other = self._sites[name_]
                 place = f"{other.file.path}:{other.file.line(other.where)}"
-                self._report(
-                    file, where, f"this site is named in {place} already", None
-                )
+                self._report(file, where, f"this site is named in {place} already", None)
                 continue
             values = reader.read(table, where, SITE_KEYS)
             if "url" not in values and not (isinstance(table, dict) and "url" in table):
@@ -284,9 +265,7 @@ class _Loader:
 
         return report
 
-    def _report(
-        self, file: _File, path: tuple[str, ...], message: str, suggestion: str | None
-    ) -> None:
+    def _report(self, file: _File, path: tuple[str, ...], message: str, suggestion: str | None) -> None:
         self._problems.append(
             Problem(
                 file=str(file.path),
@@ -343,10 +322,7 @@ class _Loader:
         first = layers[0]
         for layer in layers[1:]:
             for key, value in layer.values.items():
-                if (
-                    key not in (*MERGED, "groups")
-                    and first.values.get(key, value) != value
-                ):
+                if key not in (*MERGED, "groups") and first.values.get(key, value) != value:
                     self._report(
                         layer.file,
                         (*layer.where, key),
@@ -397,9 +373,7 @@ class _Loader:
         key = (id(site.file), listed)
         known = self._folded.get(key)
         if known is None:
-            order = dict.fromkeys(
-                group for name in listed for group in self._outermost_first(name)
-            )
+            order = dict.fromkeys(group for name in listed for group in self._outermost_first(name))
             known = [layer for group in order for layer in self._groups.get(group, ())]
             known.append(_Layer(site.file.defaults, site.file, ("defaults",)))
             self._folded[key] = known
@@ -408,9 +382,7 @@ class _Loader:
     def _make_sites(self) -> dict[str, Site]:
         sound = not self._problems
         sites: dict[str, Site] = {}
-        bases: dict[
-            tuple[int, tuple[str, ...]], tuple[dict[str, Any], tuple[str, ...]]
-        ] = {}
+        bases: dict[tuple[int, tuple[str, ...]], tuple[dict[str, Any], tuple[str, ...]]] = {}
         urls: dict[str, str] = {}
         for name, layer in self._sites.items():
             listed: tuple[str, ...] = layer.values.get("groups", ())
@@ -439,9 +411,7 @@ class _Loader:
                 continue
             key = (id(layer.file), listed)
             if key not in bases:
-                found = dict.fromkeys(
-                    up for group in listed for up in self._upwards(group)
-                )
+                found = dict.fromkeys(up for group in listed for up in self._upwards(group))
                 bases[key] = (
                     _fold(part.values for part in self._layers(layer)),
                     tuple(found),
@@ -453,11 +423,7 @@ class _Loader:
                 continue
             values.pop("allow_plaintext", None)
             password: CredentialRef | None = values.get("password")
-            if (
-                password is not None
-                and password.kind == "keyring"
-                and password.user is None
-            ):
+            if password is not None and password.kind == "keyring" and password.user is None:
                 values["password"] = replace(password, user=values.get("username"))
             values["groups"] = groups
             sites[name] = Site(name=name, **values)
@@ -500,15 +466,9 @@ class _Loader:
                 continue
             for key, value in table.items():
                 if key != "paths":
-                    self._report(
-                        file, ("mask", key), "unknown key", nearest(key, ("paths",))
-                    )
-                elif not isinstance(value, list) or not all(
-                    isinstance(path, str) for path in value
-                ):
-                    self._report(
-                        file, ("mask", key), "this must be a list of texts", None
-                    )
+                    self._report(file, ("mask", key), "unknown key", nearest(key, ("paths",)))
+                elif not isinstance(value, list) or not all(isinstance(path, str) for path in value):
+                    self._report(file, ("mask", key), "this must be a list of texts", None)
                 else:
                     paths += value
         return tuple(dict.fromkeys(paths))
@@ -523,15 +483,11 @@ class _Loader:
             for key, value in layer.values.items():
                 if key in MERGED:
                     for part, inner in value.items():
-                        found.setdefault(
-                            f"{key}.{part}", _origin(layer, (key, part), inner)
-                        )
+                        found.setdefault(f"{key}.{part}", _origin(layer, (key, part), inner))
                 elif key != "groups" or layer is own:
                     found.setdefault(key, _origin(layer, (key,), value))
         order = list(SITE_KEYS)
-        return sorted(
-            found.values(), key=lambda origin: order.index(origin.key.split(".")[0])
-        )
+        return sorted(found.values(), key=lambda origin: order.index(origin.key.split(".")[0]))
 
 
 def _origin(layer: _Layer, path: tuple[str, ...], value: Any) -> Origin:
@@ -558,9 +514,7 @@ def _fold(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return folded
 
 
-def _fold_checks(
-    near: Mapping[str, CheckSettings], far: Mapping[str, CheckSettings]
-) -> dict[str, CheckSettings]:
+def _fold_checks(near: Mapping[str, CheckSettings], far: Mapping[str, CheckSettings]) -> dict[str, CheckSettings]:
     folded = dict(far)
     for name, check in near.items():
         below = far.get(name, CheckSettings())
@@ -581,6 +535,5 @@ def _syntax_problem(file: str, text: str) -> Problem:
         file=file,
         line=int(match.group(1)) if match else None,
         key="",
-        message=f"this is not TOML: {reason.splitlines()[0][:120]}"
-        + (f" in column {match.group(2)}" if match else ""),
+        message=f"this is not TOML: {reason.splitlines()[0][:120]}" + (f" in column {match.group(2)}" if match else ""),
     )

@@ -94,9 +94,7 @@ class SecretStore:
     without the program's own.
     """
 
-    def __init__(
-        self, environment: Mapping[str, str] | None = None, hidden: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None, hidden: Iterable[str] = ()) -> None:
         self._environment = os.environ if environment is None else environment
         self._hidden = frozenset(hidden)
         self._known: dict[CredentialRef, Secret | ConfigFailed] = {}
@@ -124,9 +122,7 @@ class SecretStore:
     def live(self) -> list[Secret]:
         """Every secret that was looked up so far, for the last net that masks them in logs."""
         with self._lock:
-            return [
-                secret for secret in self._known.values() if isinstance(secret, Secret)
-            ]
+            return [secret for secret in self._known.values() if isinstance(secret, Secret)]
 
     def _look_up(self, ref: CredentialRef) -> Secret:
         match ref.kind:
@@ -218,9 +214,7 @@ class SecretStore:
 def _text_of(data: bytes, source: str) -> Secret:
     """The text in *data* without its last newline."""
     if len(data) > SECRET_CAP:
-        raise ConfigFailed(
-            f"{source} gives more than {SECRET_CAP // 1024} KiB, which is no password"
-        )
+        raise ConfigFailed(f"{source} gives more than {SECRET_CAP // 1024} KiB, which is no password")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:

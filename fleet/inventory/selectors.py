@@ -30,9 +30,7 @@ __all__ = [
     "select",
 ]
 
-OUTCOME_WORDS = frozenset(
-    {"failed", "ok", "changed", "noop", "skipped", "not_run", *OUTCOME_OF_KIND.values()}
-)
+OUTCOME_WORDS = frozenset({"failed", "ok", "changed", "noop", "skipped", "not_run", *OUTCOME_OF_KIND.values()})
 RANGE_CAP = 100_000
 DEPTH_CAP = 200
 
@@ -85,11 +83,7 @@ class Label:
 
     def __str__(self) -> str:
         plain = _PLAIN_VALUE.fullmatch(self.value)
-        value = (
-            self.value
-            if plain
-            else '"' + self.value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        )
+        value = self.value if plain else '"' + self.value.replace("\\", "\\\\").replace('"', '\\"') + '"'
         return f"{self.key}{'=' if self.equal else '!='}{value}"
 
 
@@ -147,9 +141,7 @@ class Or:
         return f"{self.left} or {_bracketed(self.right, Or)}"
 
 
-Selector: TypeAlias = (
-    All | Name | Glob | Range | Label | LastRun | FromFile | Not | And | Or
-)
+Selector: TypeAlias = All | Name | Glob | Range | Label | LastRun | FromFile | Not | And | Or
 
 
 def _bracketed(inner: Selector, *kinds: type) -> str:
@@ -188,9 +180,7 @@ class _Parser:
         self._split()
 
     def _fail(self, column: int, reason: str) -> SelectorError:
-        return SelectorError(
-            f"the selector {self._text!r} can't be read: {reason} in column {column + 1}"
-        )
+        return SelectorError(f"the selector {self._text!r} can't be read: {reason} in column {column + 1}")
 
     def _split(self) -> None:
         at = 0
@@ -217,15 +207,12 @@ class _Parser:
                 hint = nearest(match["outcome"], OUTCOME_WORDS)
                 raise self._fail(
                     at,
-                    f"@{match['outcome']} is no outcome"
-                    + (f" (did you mean @{hint}?)" if hint else ""),
+                    f"@{match['outcome']} is no outcome" + (f" (did you mean @{hint}?)" if hint else ""),
                 )
             return "term", LastRun(match["outcome"]), at
         if match["key"]:
             if not match["value"]:
-                raise self._fail(
-                    match.end() - 1, f"the value of {match['key']} is missing"
-                )
+                raise self._fail(match.end() - 1, f"the value of {match['key']} is missing")
             return (
                 "term",
                 Label(match["key"], _unquoted(match["value"]), match["eq"] == "="),
@@ -256,9 +243,7 @@ class _Parser:
             kind, _, column = self._tokens[self._at]
             raise self._fail(
                 column,
-                "an operator is missing"
-                if kind != ")"
-                else "a parenthesis closes nothing",
+                "an operator is missing" if kind != ")" else "a parenthesis closes nothing",
             )
         return result
 
@@ -340,9 +325,7 @@ def _numbers(text: str) -> list[str]:
             raise ValueError(f"[{part}] runs backwards")
         if int(last) - int(first) >= RANGE_CAP:
             raise ValueError(f"[{part}] stands for more than {RANGE_CAP} numbers")
-        numbers += [
-            str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)
-        ]
+        numbers += [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
     return numbers
 
 
@@ -365,9 +348,7 @@ def select(
     picker = _Picker(inventory, last_run, read_file, allow_empty)
     picked = picker.pick(selector)
     if not picked and not allow_empty:
-        raise SelectorError(
-            f"the selector {str(selector)!r} matches no site (--allow-empty accepts that)"
-        )
+        raise SelectorError(f"the selector {str(selector)!r} matches no site (--allow-empty accepts that)")
     return {name: picked[name] for name in inventory.sites if name in picked}
 
 
@@ -389,11 +370,7 @@ class _Picker:
         match selector:
             case And(left, right):
                 one, other = self.pick(left), self.pick(right)
-                return {
-                    name: f"{why} and {other[name]}"
-                    for name, why in one.items()
-                    if name in other
-                }
+                return {name: f"{why} and {other[name]}" for name, why in one.items() if name in other}
             case Or(left, right):
                 return {**self.pick(right), **self.pick(left)}
             case Not(inner):
@@ -410,20 +387,12 @@ class _Picker:
                 expression = _glob_expression(pattern)
                 return self._some(
                     selector,
-                    (
-                        name
-                        for name in self._inventory.sites
-                        if expression.fullmatch(name)
-                    ),
+                    (name for name in self._inventory.sites if expression.fullmatch(name)),
                 )
             case Range(pattern):
                 return self._some(
                     selector,
-                    (
-                        name
-                        for name in _expand(pattern)
-                        if name in self._inventory.sites
-                    ),
+                    (name for name in _expand(pattern) if name in self._inventory.sites),
                 )
             case Label():
                 return self._labelled(selector)
@@ -435,9 +404,7 @@ class _Picker:
     def _some(self, selector: Selector, names: Iterable[str]) -> dict[str, str]:
         picked = dict.fromkeys(names, str(selector))
         if not picked and not self._allow_empty:
-            raise SelectorError(
-                f"{str(selector)!r} matches no site" + self._hint(str(selector))
-            )
+            raise SelectorError(f"{str(selector)!r} matches no site" + self._hint(str(selector)))
         return picked
 
     def _hint(self, word: str) -> str:
@@ -448,65 +415,42 @@ class _Picker:
         if name in self._inventory.sites:
             return {name: name}
         if name in self._inventory.groups:
-            return {
-                site.name: f"in group {name}"
-                for site in self._inventory.sites.values()
-                if name in site.groups
-            }
+            return {site.name: f"in group {name}" for site in self._inventory.sites.values() if name in site.groups}
         if self._allow_empty:
             return {}
-        raise SelectorError(
-            f"there is no site and no group {name!r}" + self._hint(name)
-        )
+        raise SelectorError(f"there is no site and no group {name!r}" + self._hint(name))
 
     def _labelled(self, selector: Label) -> dict[str, str]:
         sites = self._inventory.sites.values()
-        if not self._allow_empty and not any(
-            selector.key in site.labels for site in sites
-        ):
+        if not self._allow_empty and not any(selector.key in site.labels for site in sites):
             keys = {key for site in sites for key in site.labels}
             found = nearest(selector.key, keys)
-            raise SelectorError(
-                f"no site has a label {selector.key!r}"
-                + (f"; did you mean {found}?" if found else "")
-            )
-        picked = dict.fromkeys(
-            (site.name for site in sites if _has(site, selector)), str(selector)
-        )
+            raise SelectorError(f"no site has a label {selector.key!r}" + (f"; did you mean {found}?" if found else ""))
+        picked = dict.fromkeys((site.name for site in sites if _has(site, selector)), str(selector))
         if not picked and not self._allow_empty and selector.equal:
-            values = {
-                site.labels[selector.key]
-                for site in sites
-                if selector.key in site.labels
-            }
+            values = {site.labels[selector.key] for site in sites if selector.key in site.labels}
             found = nearest(selector.value, values)
             raise SelectorError(
-                f"{str(selector)!r} matches no site"
-                + (f"; did you mean {selector.key}={found}?" if found else "")
+                f"{str(selector)!r} matches no site" + (f"; did you mean {selector.key}={found}?" if found else "")
             )
         return picked
 
     def _by_outcome(self, selector: Selector, outcome: str) -> dict[str, str]:
         outcomes = self._last_run()
         if outcomes is None:
-            raise SelectorError(
-                f"{selector} asks for the last run, and none of this inventory is recorded"
-            )
+            raise SelectorError(f"{selector} asks for the last run, and none of this inventory is recorded")
         done = ("ok", "changed", "noop")
         return {
             name: f"{said} in the last run"
             for name, said in outcomes.items()
-            if name in self._inventory.sites
-            and (said not in done if outcome == "failed" else said == outcome)
+            if name in self._inventory.sites and (said not in done if outcome == "failed" else said == outcome)
         }
 
     def _from_file(self, selector: Selector, path: str) -> dict[str, str]:
         try:
             text = self._read_file(path)
         except OSError as error:
-            raise SelectorError(
-                f"the file {path} can't be read: {error.strerror}"
-            ) from None
+            raise SelectorError(f"the file {path} can't be read: {error.strerror}") from None
         except UnicodeDecodeError:
             raise SelectorError(f"the file {path} is not UTF-8 text") from None
         names = [line.partition("#")[0].strip() for line in text.splitlines()]
@@ -515,10 +459,7 @@ class _Picker:
             if name not in self._inventory.sites:
                 if self._allow_empty:
                     continue
-                raise SelectorError(
-                    f"{path} names {name[:70]!r}, and there is no such site"
-                    + self._hint(name)
-                )
+                raise SelectorError(f"{path} names {name[:70]!r}, and there is no such site" + self._hint(name))
             picked[name] = f"named in {path}"
         return picked
 
@@ -528,19 +469,11 @@ def _has(site: Site, selector: Label) -> bool:
 
 
 def _glob_expression(pattern: str) -> re.Pattern[str]:
-    return re.compile(
-        "".join(
-            ".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern
-        )
-    )
+    return re.compile("".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern))
 
 
 def _read_names(path: str) -> str:
     import sys
     from pathlib import Path
 
-    return (
-        sys.stdin.read()
-        if path == "-"
-        else Path(path).expanduser().read_text(encoding="utf-8")
-    )
+    return sys.stdin.read() if path == "-" else Path(path).expanduser().read_text(encoding="utf-8")

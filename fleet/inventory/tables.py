@@ -61,17 +61,13 @@ def origin_of(url: str) -> str:
 class TableReader:
     """Reads the tables of one file into checked values; mistakes go to *report*, and the value is then left out."""
 
-    def __init__(
-        self, folder: Path, report: Report, command_refusal: str | None
-    ) -> None:
+    def __init__(self, folder: Path, report: Report, command_refusal: str | None) -> None:
         self._folder = folder
         self._report = report
         self._command_refusal = command_refusal
         self._portal_checked: dict[str, str | None] = {}
 
-    def read(
-        self, table: object, where: tuple[str, ...], keys: Mapping[str, str]
-    ) -> dict[str, Any]:
+    def read(self, table: object, where: tuple[str, ...], keys: Mapping[str, str]) -> dict[str, Any]:
         """The checked values of *table*; *keys* says for each key which method of this class reads it."""
         if not isinstance(table, dict):
             self._report(where, f"this is {_kind(table)}, and must be a table", None)
@@ -102,9 +98,7 @@ class TableReader:
         return raw
 
     def _flag(self, raw: object, place: tuple[str, ...]) -> Any:
-        return (
-            raw if isinstance(raw, bool) else self._wrong(place, raw, "true or false")
-        )
+        return raw if isinstance(raw, bool) else self._wrong(place, raw, "true or false")
 
     def _duration(self, raw: object, place: tuple[str, ...]) -> Any:
         if not isinstance(raw, str):
@@ -115,9 +109,7 @@ class TableReader:
             self._report(place, str(error), None)
             return MISSING
         if not 0 < seconds <= 86_400:
-            self._report(
-                place, "the time must be more than nothing and at most a day", None
-            )
+            self._report(place, "the time must be more than nothing and at most a day", None)
             return MISSING
         return seconds
 
@@ -187,15 +179,9 @@ class TableReader:
             return "an address holds no account; use username and password"
         if parts.query or parts.fragment or "?" in raw or "#" in raw:
             return "an address of a site has no ? and no #"
-        if (
-            not raw.isascii()
-            or any(c.isspace() or ord(c) < 33 for c in raw)
-            or "\\" in raw
-        ):
+        if not raw.isascii() or any(c.isspace() or ord(c) < 33 for c in raw) or "\\" in raw:
             return "an address has ASCII characters only, and no blanks"
-        if "//" in parts.path or any(
-            part in (".", "..") for part in parts.path.split("/")
-        ):
+        if "//" in parts.path or any(part in (".", "..") for part in parts.path.split("/")):
             return "the path of an address has no empty part and no dots"
         try:
             address = ipaddress.ip_address(host)
@@ -227,9 +213,7 @@ class TableReader:
             return self._wrong(place, raw, '"sha256:" and 64 hexadecimal digits')
         return f"sha256:{text[6:]}"
 
-    def _one_of(
-        self, raw: object, place: tuple[str, ...], words: tuple[str, ...]
-    ) -> Any:
+    def _one_of(self, raw: object, place: tuple[str, ...], words: tuple[str, ...]) -> Any:
         if raw in words:
             return raw
         hint = nearest(raw, words) if isinstance(raw, str) else None
@@ -257,12 +241,7 @@ class TableReader:
                 return parse_duration(raw)
             except ValueError:
                 pass
-        if (
-            not isinstance(raw, int | float)
-            or isinstance(raw, bool)
-            or raw != raw
-            or raw < 0
-        ):
+        if not isinstance(raw, int | float) or isinstance(raw, bool) or raw != raw or raw < 0:
             return self._wrong(place, raw, "a number, or a duration in quotes")
         return float(raw)
 
@@ -281,9 +260,7 @@ class TableReader:
         }[auth.kind]
         missing = [key for key in wanted if getattr(auth, key) is None]
         if missing:
-            self._report(
-                place, f'kind = "{auth.kind}" also needs {" and ".join(missing)}', None
-            )
+            self._report(place, f'kind = "{auth.kind}" also needs {" and ".join(missing)}', None)
             return MISSING
         if auth.client == "ip" and auth.ip is None:
             self._report(place, 'client = "ip" also needs ip', None)
@@ -300,9 +277,7 @@ class TableReader:
             return MISSING
         values.pop("allow_plaintext", None)
         tls = Tls(**values)
-        if tls.pin is not None and (
-            tls.ca is not None or tls.cert is not None or not tls.verify
-        ):
+        if tls.pin is not None and (tls.ca is not None or tls.cert is not None or not tls.verify):
             self._report(
                 place,
                 "a pin stands alone: it replaces ca and verify, and goes with no certificate of ours",
@@ -317,10 +292,7 @@ class TableReader:
     def _checks(self, raw: object, place: tuple[str, ...]) -> Any:
         if not isinstance(raw, dict):
             return self._wrong(place, raw, "a table of checks")
-        return {
-            name: CheckSettings(**self.read(table, (*place, name), CHECK_KEYS))
-            for name, table in raw.items()
-        }
+        return {name: CheckSettings(**self.read(table, (*place, name), CHECK_KEYS)) for name, table in raw.items()}
 
     def _secret(self, raw: object, place: tuple[str, ...], plaintext: bool) -> Any:
         if isinstance(raw, str):
@@ -337,9 +309,7 @@ class TableReader:
             return self._wrong(place, raw, 'a reference such as { env = "NAME" }')
         unknown = [key for key in raw if key not in (*SECRET_KINDS, "user")]
         for key in unknown:
-            self._report(
-                (*place, key), "unknown key", nearest(key, (*SECRET_KINDS, "user"))
-            )
+            self._report((*place, key), "unknown key", nearest(key, (*SECRET_KINDS, "user")))
         kinds = [key for key in raw if key in SECRET_KINDS]
         if unknown or len(kinds) != 1 or ("user" in raw and kinds != ["keyring"]):
             if not unknown:
@@ -351,31 +321,21 @@ class TableReader:
             return MISSING
         kind, value = kinds[0], raw[kinds[0]]
         if kind == "command":
-            if (
-                not isinstance(value, list)
-                or not value
-                or not all(isinstance(part, str) and part for part in value)
-            ):
+            if not isinstance(value, list) or not value or not all(isinstance(part, str) and part for part in value):
                 return self._wrong(
                     (*place, kind),
                     value,
                     'a list of arguments, such as ["pass", "gis/oslo"]',
                 )
-            return CredentialRef(
-                kind="command", arguments=tuple(value), refusal=self._command_refusal
-            )
+            return CredentialRef(kind="command", arguments=tuple(value), refusal=self._command_refusal)
         if not isinstance(value, str) or not value or "\x00" in value:
             return self._wrong((*place, kind), value, "a text")
         if kind == "file":
-            return CredentialRef(
-                kind="file", where=str(self._folder / Path(value).expanduser())
-            )
+            return CredentialRef(kind="file", where=str(self._folder / Path(value).expanduser()))
         user = raw.get("user")
         if user is not None and not isinstance(user, str):
             return self._wrong((*place, "user"), user, "a text")
-        return CredentialRef(
-            kind="env" if kind == "env" else "keyring", where=value, user=user
-        )
+        return CredentialRef(kind="env" if kind == "env" else "keyring", where=value, user=user)
 
 
 def _kind(value: object) -> str:

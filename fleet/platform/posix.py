@@ -35,9 +35,7 @@ def raise_descriptor_limit() -> int:
 def is_private(path: Path) -> bool:
     """Whether the file is ours and neither group nor others may read or write it; raises `OSError` if it is not there."""
     status = path.stat()
-    return status.st_uid in (os.getuid(), 0) and not status.st_mode & (
-        stat.S_IRWXG | stat.S_IRWXO
-    )
+    return status.st_uid in (os.getuid(), 0) and not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
 
 
 def only_owner_can_write(path: Path) -> bool:

@@ -37,12 +37,7 @@ def only_owner_can_write(path: Path) -> bool:
 
 def open_private(path: Path, *, append: bool = False) -> int:
     """A descriptor of a new file (or, with *append*, of one that may be there)."""
-    flags = (
-        os.O_WRONLY
-        | os.O_CREAT
-        | getattr(os, "O_BINARY", 0)
-        | getattr(os, "O_NOINHERIT", 0)
-    )
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
     flags |= os.O_APPEND if append else os.O_EXCL
     return os.open(path, flags, 0o600)
 

@@ -69,25 +69,19 @@ def decipher(
         raise _status_error(response)
     value = _json_of(response, redirected)
     if isinstance(value, dict):
-        error = failure_of(
-            value, status_is_data=status_is_data, success_is_data=success_is_data
-        )
+        error = failure_of(value, status_is_data=status_is_data, success_is_data=success_is_data)
         if error is not None:
             raise error
     if answer is dict:
         if isinstance(value, dict):
             return value
-        raise BadAnswer(
-            f"the answer is {_json_kind(value)} where an object was expected"
-        )
+        raise BadAnswer(f"the answer is {_json_kind(value)} where an object was expected")
     if answer is Any or answer is object:
         return value
     try:
         return msgspec.convert(value, answer, strict=False)
     except msgspec.ValidationError as error:
-        raise BadAnswer(
-            f"the answer has another shape than expected: {_cut(str(error))}"
-        ) from None
+        raise BadAnswer(f"the answer has another shape than expected: {_cut(str(error))}") from None
 
 
 def failure_of(
@@ -100,24 +94,14 @@ def failure_of(
     error = value.get("error")
     if error is not None and error is not False and "error" in value:
         if isinstance(error, dict):
-            return _error_from(
-                error.get("code"), _words(error, "message", "details"), error
-            )
+            return _error_from(error.get("code"), _words(error, "message", "details"), error)
         if isinstance(error, str):
             return _error_from(value.get("code"), error, value)
     status = value.get("status")
-    if (
-        isinstance(status, str)
-        and not status_is_data
-        and status.lower() in FAILURE_WORDS
-    ):
-        return _error_from(
-            value.get("code"), _words(value, "messages", "message", "detail"), value
-        )
+    if isinstance(status, str) and not status_is_data and status.lower() in FAILURE_WORDS:
+        return _error_from(value.get("code"), _words(value, "messages", "message", "detail"), value)
     if value.get("success") is False and not success_is_data:
-        return _error_from(
-            value.get("code"), _words(value, "messages", "message", "error"), value
-        )
+        return _error_from(value.get("code"), _words(value, "messages", "message", "error"), value)
     if status is None and "messages" in value:
         code = _code(value.get("code"))
         if code is not None and code >= 400:
@@ -154,11 +138,7 @@ def retry_after_of(response: Response, now: float | None = None) -> float | None
     try:
         when = parsedate_to_datetime(text)
         reference = response.headers.get("date")
-        start = (
-            parsedate_to_datetime(reference)
-            if reference
-            else datetime.fromtimestamp(now or 0.0, UTC)
-        )
+        start = parsedate_to_datetime(reference) if reference else datetime.fromtimestamp(now or 0.0, UTC)
         if when.tzinfo is None or start.tzinfo is None:
             return None
         return min(max(0.0, (when - start).total_seconds()), 86_400.0)
@@ -181,11 +161,7 @@ def _status_error(response: Response) -> SiteError:
         told = failure_of(value)
         inner = value.get("error")
         source = inner if isinstance(inner, dict) else value
-        words = (
-            told.message
-            if told is not None
-            else _words(source, "messages", "message", "details")
-        )
+        words = told.message if told is not None else _words(source, "messages", "message", "details")
         code = _code(source.get("code"))
         if (
             told is not None
@@ -209,22 +185,16 @@ def _status_error(response: Response) -> SiteError:
     if status in (404, 410):
         return NotFound(message, code=code or status, hint=_hint_for_page(response))
     if status == 413:
-        return TooLarge(
-            f"the site refused the size of the request: {message}", code=status
-        )
+        return TooLarge(f"the site refused the size of the request: {message}", code=status)
     if status == 429 or status in (502, 503, 504):
         return ServerFailed(
-            message
-            if words
-            else f"HTTP {status}: {_gateway_words(status)}{_page_cause(response)}",
+            message if words else f"HTTP {status}: {_gateway_words(status)}{_page_cause(response)}",
             code=code or status,
             passing=True,
             retry_after=pause,
             hint=_hint_for_page(response),
         )
-    return ServerFailed(
-        message, code=code or status, retry_after=pause, hint=_hint_for_page(response)
-    )
+    return ServerFailed(message, code=code or status, retry_after=pause, hint=_hint_for_page(response))
 
 
 def _gateway_words(status: int) -> str:
@@ -237,11 +207,7 @@ def _gateway_words(status: int) -> str:
 
 
 def _page_cause(response: Response) -> str:
-    return (
-        f" ({_page_kind(response.body)})"
-        if response.body.strip() and not _looks_json(response.body)
-        else ""
-    )
+    return f" ({_page_kind(response.body)})" if response.body.strip() and not _looks_json(response.body) else ""
 
 
 # Pages
@@ -258,9 +224,7 @@ def _json_of(response: Response, redirected: bool) -> Any:
         value, _ = parse_json(body)
     except BadAnswer as error:
         if _looks_json(body):
-            raise BadAnswer(
-                f"{error.message}, though it begins like it", hint="it may be cut off"
-            ) from None
+            raise BadAnswer(f"{error.message}, though it begins like it", hint="it may be cut off") from None
         _raise_for_page(response, redirected)
     return value
 
@@ -273,9 +237,7 @@ def _raise_for_page(response: Response, redirected: bool) -> NoReturn:
                 "the site sent us to a login page",
                 hint="use an address that leads past the web-tier sign-on",
             )
-        raise BadAnswer(
-            f"the answer is {kind}, not JSON", hint=_hint_for_page(response)
-        )
+        raise BadAnswer(f"the answer is {kind}, not JSON", hint=_hint_for_page(response))
     raise BadAnswer(f"the answer is {kind}, not JSON", hint=_hint_for_page(response))
 
 
@@ -285,11 +247,7 @@ def _page_kind(body: bytes) -> str:
         return "a page of a web adaptor that reaches no server machine"
     if b"could not access any portal machines" in head:
         return "a page of a web adaptor that reaches no portal machine"
-    if (
-        head.startswith((b"<!doctype html", b"<html"))
-        or b"<html" in head
-        or b"<body" in head
-    ):
+    if head.startswith((b"<!doctype html", b"<html")) or b"<html" in head or b"<body" in head:
         if _LOGIN_WORDS.search(body[:16_384]):
             return "a login page"
         return "an HTML page"
@@ -329,9 +287,7 @@ def _is_text(response: Response) -> bool:
 def _error_from(raw_code: Any, words: str, source: Mapping[str, Any]) -> SiteError:
     code = _code(raw_code)
     text = _cut(words) or (
-        f"the site answered with code {code}"
-        if code is not None
-        else "the site says that it failed"
+        f"the site answered with code {code}" if code is not None else "the site says that it failed"
     )
     lower = text.lower()
     if code in (498, 499):
@@ -343,9 +299,7 @@ def _error_from(raw_code: Any, words: str, source: Mapping[str, Any]) -> SiteErr
             hint="another administrative operation is under way on this site",
         )
     if UPGRADE_TEXT in lower and code in (403, None):
-        return Locked(
-            text, code=code, hint="wait until the upgrade is over", passing=False
-        )
+        return Locked(text, code=code, hint="wait until the upgrade is over", passing=False)
     if any(no_site in lower for no_site in NO_SITE_TEXTS):
         return NotFound(
             text,
@@ -353,9 +307,7 @@ def _error_from(raw_code: Any, words: str, source: Mapping[str, Any]) -> SiteErr
             hint="the machine answers, and belongs to no site: create or join one",
         )
     if code == 403:
-        return Forbidden(
-            text, code=code, hint="the account lacks the privilege for this"
-        )
+        return Forbidden(text, code=code, hint="the account lacks the privilege for this")
     if code == 401:
         return Forbidden(text, code=code)
     if code == 404:
@@ -389,14 +341,8 @@ def _with_detail(text: str, source: Mapping[str, Any]) -> str:
             continue
         name = str(machine.get("machine", "a machine"))
         told = machine.get("reports")
-        said = (
-            [str(one.get("message", "")) for one in told if isinstance(one, dict)]
-            if isinstance(told, list)
-            else []
-        )
-        reports.append(
-            f"{name}: {'; '.join(filter(None, said)) or machine.get('state', 'failed')}"
-        )
+        said = [str(one.get("message", "")) for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+        reports.append(f"{name}: {'; '.join(filter(None, said)) or machine.get('state', 'failed')}")
     if not reports and isinstance(detail.get("message"), str):
         reports.append(detail["message"])
     return _cut(f"{text} ({', '.join(reports)})") if reports else text
@@ -408,11 +354,7 @@ def _words(source: Mapping[str, Any], *members: str) -> str:
     for member in members:
         value = source.get(member)
         for one in value if isinstance(value, list) else [value]:
-            text = (
-                one.get("message") or one.get("description")
-                if isinstance(one, dict)
-                else one
-            )
+            text = one.get("message") or one.get("description") if isinstance(one, dict) else one
             if isinstance(text, str) and text.strip() and text.strip() not in found:
                 found.append(text.strip())
         if found and member == "messages":
@@ -425,12 +367,7 @@ def _code(value: Any) -> int | None:
         return None
     if isinstance(value, int):
         return value if 0 <= value < 100_000 else None
-    if (
-        isinstance(value, str)
-        and value.isascii()
-        and value.strip().isdigit()
-        and len(value) < 6
-    ):
+    if isinstance(value, str) and value.isascii() and value.strip().isdigit() and len(value) < 6:
         return int(value)
     return None
 
@@ -450,9 +387,7 @@ def _check_depth(body: bytes) -> None:
         if token in (b"{", b"["):
             depth += 1
             if depth > DEPTH_CAP:
-                raise BadAnswer(
-                    f"the answer is nested more than {DEPTH_CAP} levels deep"
-                )
+                raise BadAnswer(f"the answer is nested more than {DEPTH_CAP} levels deep")
         elif token in (b"}", b"]"):
             depth -= 1
 
@@ -467,10 +402,7 @@ def _without_surrogates(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_surrogates(one) for one in value]
     if isinstance(value, dict):
-        return {
-            _without_surrogates(key): _without_surrogates(one)
-            for key, one in value.items()
-        }
+        return {_without_surrogates(key): _without_surrogates(one) for key, one in value.items()}
     return value
 
 

@@ -68,15 +68,10 @@ def as_epoch(value: Any) -> float | None:
     number = as_int(value)
     if number is not None:
         return number / 1000 if 0 <= number < 10**15 else None
-    if (
-        not isinstance(value, str)
-        or (match := _JAVA_DATE.fullmatch(value.strip())) is None
-    ):
+    if not isinstance(value, str) or (match := _JAVA_DATE.fullmatch(value.strip())) is None:
         return None
     month, day, hour, minute, second, _, year = match.groups()
-    if not (
-        1 <= int(day) <= 31 and int(hour) < 24 and int(minute) < 60 and int(second) < 62
-    ):
+    if not (1 <= int(day) <= 31 and int(hour) < 24 and int(minute) < 60 and int(second) < 62):
         return None
     return float(
         timegm(
@@ -118,21 +113,14 @@ class ServiceId:
         folder, _, rest = text.strip("/").rpartition("/")
         name, dot, kind = rest.rpartition(".")
         if not dot or not name or not kind or "/" in folder:
-            raise UsageError(
-                f"{text!r} is no service: write Folder/Name.Type, as in Planning/Hydrants.MapServer"
-            )
+            raise UsageError(f"{text!r} is no service: write Folder/Name.Type, as in Planning/Hydrants.MapServer")
         return cls(folder, name, kind)
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> ServiceId | None:
         """The service that a listing's or a report's *entry* is about; None where it names none."""
         name, kind = entry.get("serviceName"), entry.get("type")
-        if (
-            not isinstance(name, str)
-            or not isinstance(kind, str)
-            or not name
-            or not kind
-        ):
+        if not isinstance(name, str) or not isinstance(kind, str) or not name or not kind:
             return None
         return cls(root_folder(entry.get("folderName")), name, kind)
 
@@ -147,8 +135,4 @@ class ServiceId:
         return {"folderName": self.folder, "serviceName": self.name, "type": self.type}
 
     def __str__(self) -> str:
-        return (
-            f"{self.folder}/{self.name}.{self.type}"
-            if self.folder
-            else f"{self.name}.{self.type}"
-        )
+        return f"{self.folder}/{self.name}.{self.type}" if self.folder else f"{self.name}.{self.type}"
