@@ -120,7 +120,9 @@ class SiteError(FleetError):
 
     `kind` is the stable public name of the cause. `code` is the site's own code where it gave one. `passing` says
     whether the same request may succeed a moment later, `may_have_arrived` whether the site may have acted on it.
-    `retry_after` is the pause in seconds that the site asked for. `site` and `attempts` are filled in by the client.
+    `fate_open` says
+    whether it is open what the site did, since no answer of its own came back. `retry_after` is the pause in seconds
+    that the site asked for. `site` and `attempts` are filled in by the client.
     `value` is what was learnt all the same (the health checks that did run), if anything was.
     The message and the hint never hold a secret, a query string, a header or a body.
     """
@@ -128,6 +130,7 @@ class SiteError(FleetError):
     kind: ClassVar[Kind] = "server"
     passing: bool = False
     may_have_arrived: bool = True
+    fate_open: bool = False
 
     def __init__(
         self,
@@ -138,6 +141,7 @@ class SiteError(FleetError):
         site: str | None = None,
         passing: bool | None = None,
         may_have_arrived: bool | None = None,
+        fate_open: bool | None = None,
         retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
@@ -152,6 +156,8 @@ class SiteError(FleetError):
             self.passing = passing
         if may_have_arrived is not None:
             self.may_have_arrived = may_have_arrived
+        if fate_open is not None:
+            self.fate_open = fate_open
 
     def __str__(self) -> str:
         return self.message if self.site is None else f"{self.site}: {self.message}"
@@ -204,6 +210,7 @@ class TimedOut(SiteError):
     """One attempt used up its time limit."""
 
     kind = "timeout"
+    fate_open = True
 
 
 class DeadlinePassed(SiteError):
@@ -259,18 +266,21 @@ class BadAnswer(SiteError):
     """The answer is not the JSON that this API gives."""
 
     kind = "protocol"
+    fate_open = True
 
 
 class TooLarge(SiteError):
     """The answer passes the cap for its kind."""
 
     kind = "too_large"
+    fate_open = True
 
 
 class RedirectRefused(SiteError):
     """The site sent us to another origin, or round in a circle; nothing was sent there."""
 
     kind = "redirect"
+    may_have_arrived = False
 
 
 class FateUnknown(SiteError):

@@ -36,5 +36,5 @@ class GivenToken:
                 hint="make a new one and put it in its place",
             )
         self.used = True
+        yield from ()
         return Token(value=secrets["token"], lifetime=CEILING)
-        yield  # what makes this a flow like the others

@@ -215,7 +215,7 @@ class Transport:
                 await self._holding.take(ticket, len(piece))
                 parts += piece
             if inflater is not None and not inflater.eof and sent:
-                raise ConnectFailed("the compressed answer broke off", may_have_arrived=True)
+                raise ConnectFailed("the compressed answer broke off", may_have_arrived=True, fate_open=True)
         except SiteError:
             response.close()
             raise
@@ -280,17 +280,19 @@ def _translate(error: Exception, request: Request) -> SiteError:
         case aiohttp.ServerTimeoutError() | TimeoutError():
             return TimedOut("the connection fell silent")
         case aiohttp.ServerDisconnectedError():
-            return ConnectFailed("the connection was closed before the answer", may_have_arrived=True)
+            return ConnectFailed("the connection was closed before the answer", may_have_arrived=True, fate_open=True)
         case aiohttp.ClientPayloadError():
-            return ConnectFailed("the answer broke off", may_have_arrived=True)
+            return ConnectFailed("the answer broke off", may_have_arrived=True, fate_open=True)
         case aiohttp.ClientResponseError():
             return BadAnswer(f"the answer is not HTTP: {_first_words(error.message)}")
         case aiohttp.ClientOSError() | OSError():
-            return ConnectFailed(f"the connection broke: {_reason(error)}", may_have_arrived=True)
+            return ConnectFailed(f"the connection broke: {_reason(error)}", may_have_arrived=True, fate_open=True)
         case aiohttp.InvalidURL() | ValueError():
             return BadAnswer("the address, or a header of the answer, is not one that HTTP allows")
         case _:
-            return ConnectFailed(f"the connection broke ({type(error).__name__})", may_have_arrived=True)
+            return ConnectFailed(
+                f"the connection broke ({type(error).__name__})", may_have_arrived=True, fate_open=True
+            )
 
 
 def _connect_failure(error: OSError) -> tuple[str]:

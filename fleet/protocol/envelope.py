@@ -191,10 +191,13 @@ def _status_error(response: Response) -> SiteError:
             message if words else f"HTTP {status}: {_gateway_words(status)}{_page_cause(response)}",
             code=code or status,
             passing=True,
+            fate_open=True,
             retry_after=pause,
             hint=_hint_for_page(response),
         )
-    return ServerFailed(message, code=code or status, retry_after=pause, hint=_hint_for_page(response))
+    return ServerFailed(
+        message, code=code or status, retry_after=pause, fate_open=not words, hint=_hint_for_page(response)
+    )
 
 
 def _gateway_words(status: int) -> str:

@@ -1,0 +1,109 @@
+"""What the clients of one run share: transport, tokens, secrets, TLS contexts and the retry budget."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from types import TracebackType
+from typing import Any, Self
+
+import anyio.to_thread
+
+from fleet.admin.operation import Operation
+from fleet.auth.provider import Token
+from fleet.client.retry import RetryBudget
+from fleet.client.settings import ClientSettings
+from fleet.client.site import SiteClient
+from fleet.client.tls import TlsContexts
+from fleet.client.tokens import TokenSource
+from fleet.client.transport import Transport
+from fleet.errors import SiteError
+from fleet.inventory.model import Site
+from fleet.inventory.secrets import CredentialRef, Secret, SecretStore
+
+__all__ = ["AttemptLog", "Clients"]
+
+AttemptLog = Callable[[Site, Operation[Any] | None, int, SiteError | None], None]
+"""Is told of every attempt: site, operation (None for a login), which attempt, and its error."""
+
+
+class Clients:
+    """An async context that makes the client of any site, and closes every connection at its end.
+
+    *keep* holds on to each site's client, so that a later call in the same context finds its token again; without it
+    nothing of a finished site stays in memory.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings | None = None,
+        *,
+        secrets: SecretStore | None = None,
+        keep: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+        rng: random.Random | None = None,
+        log_attempt: AttemptLog | None = None,
+    ) -> None:
+        self.settings = settings or ClientSettings()
+        self.clock = clock
+        self.rng = rng or random.Random()
+        self.transport = Transport(self.settings)
+        self.budget = RetryBudget(self.settings.retry.budget_floor, self.settings.retry.budget_share)
+        self.log_attempt = log_attempt
+        self._secrets = secrets or SecretStore()
+        self._tls = TlsContexts()
+        self._keep = keep
+        self._clients: dict[str, SiteClient] = {}
+        self._sources: dict[Hashable, TokenSource] = {}
+        self._live: set[Secret] = set()
+
+    async def __aenter__(self) -> Self:
+        await self.transport.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.transport.__aexit__(kind, error, trace)
+        self._clients.clear()
+        self._sources.clear()
+
+    def __getitem__(self, site: Site) -> SiteClient:
+        """The client of *site*."""
+        known = self._clients.get(site.name)
+        if known is None:
+            known = SiteClient(site, self)
+            if self._keep:
+                self._clients[site.name] = known
+        return known
+
+    def token_source(self, identity: Hashable, sign_in: Callable[[], Awaitable[Token]]) -> TokenSource:
+        """The source of *identity*'s token. Sites that share a portal share it; a site's own lives with its client."""
+        shared = isinstance(identity, tuple) and bool(identity) and identity[0] in ("portal", "oauth")
+        if not shared:
+            return TokenSource(sign_in, self.clock, self.rng)
+        known = self._sources.get(identity)
+        if known is None:
+            known = self._sources[identity] = TokenSource(sign_in, self.clock, self.rng)
+        return known
+
+    async def secret(self, reference: CredentialRef) -> Secret:
+        """The secret that *reference* names; files, key rings and commands are asked in a worker thread."""
+        if self._secrets.cheap(reference):
+            return self._secrets.resolve(reference)
+        return await anyio.to_thread.run_sync(self._secrets.resolve, reference)
+
+    async def tls_parameter(self, site: Site) -> Any:
+        """What the transport needs to judge the certificate of *site*."""
+        password = site.tls.key_password
+        return self._tls.parameter(site, None if password is None else await self.secret(password))
+
+    def remember(self, secret: Secret) -> None:
+        """Note a token, for the net that masks live secrets in logs; only while somebody asks for it."""
+        if self.settings.on_exchange is not None or self.log_attempt is not None:
+            self._live.add(secret)
+
+    def live_secrets(self) -> Iterable[Secret]:
+        """Every secret that this run has looked up, and with a trace or log also every token that it was given."""
+        return [*self._secrets.live(), *self._live]

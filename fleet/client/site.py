@@ -1,0 +1,469 @@
+"""The client of one site: retry around breaker around token around transport, and one change at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+import anyio
+
+from fleet.admin import info
+from fleet.admin.operation import Operation, ReadBack
+from fleet.admin.request import Placement, build_request
+from fleet.auth.choose import provider_for, secrets_of
+from fleet.auth.portal import Exchange, federation_refusal
+from fleet.auth.provider import Flow, Provider, Token
+from fleet.client.breaker import Breaker, counts_against_site
+from fleet.client.redirects import HOPS, next_request
+from fleet.client.retry import RetryBudget, Retrying
+from fleet.client.settings import DEFAULT_TIMEOUT
+from fleet.client.tokens import TokenSource
+from fleet.client.trace import Exchange as TracedExchange
+from fleet.client.trace import MASK
+from fleet.client.transport import PeerCertificate
+from fleet.errors import (
+    FateUnknown,
+    Locked,
+    LoginRefused,
+    RedirectRefused,
+    SiteError,
+    TimedOut,
+    TokenRefused,
+    VerifyFailed,
+)
+from fleet.inventory.model import Site
+from fleet.inventory.secrets import Secret
+from fleet.inventory.tables import origin_of
+from fleet.protocol.envelope import decipher
+from fleet.protocol.message import Request, Response
+from fleet.protocol.release import Release
+
+if TYPE_CHECKING:
+    from fleet.client.clients import Clients
+
+__all__ = ["Answer", "SiteClient"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(Generic[T]):
+    """What a call came to: its value, what it did, and whether that was seen in the site's state.
+
+    `verified` is False for a change whose effect could not be read back, otherwise None.
+    """
+
+    value: T
+    outcome: Literal["ok", "changed", "noop"] = "ok"
+    verified: bool | None = None
+
+
+class SiteClient:
+    """Everything that one run has with one site. Made by `Clients`; safe for any number of concurrent calls."""
+
+    def __init__(self, site: Site, run: Clients) -> None:
+        self.site = site
+        self._run = run
+        policy = run.settings.retry
+        self._breaker = Breaker(policy)
+        self._retrying = Retrying(
+            policy,
+            site.retries + 1,
+            (run.budget, RetryBudget(policy.site_floor, policy.budget_share)),
+            run.rng,
+        )
+        self._reads: anyio.Semaphore | None = None
+        self._writer: anyio.Lock | None = None
+        self._tls: Any = None
+        self._tokens: TokenSource | None = None
+        self._exchanging = site.auth.exchange
+        self._placement: Placement = "header"
+        self._header_worked = False
+        self._federation_seen = site.auth.kind not in ("portal", "oauth")
+        self._certificate: list[PeerCertificate] | None = None
+        self.release: Release | None = None
+        self.change_in_flight: str | None = None
+        self.first_attempt: float | None = None
+        self.most_attempts = 0
+        self.finishing = False
+
+    # Calls
+
+    async def call(self, operation: Operation[T]) -> T:
+        """The answer to *operation*; raises the `SiteError` that it came to."""
+        return (await self.ask(operation)).value
+
+    async def ask(self, operation: Operation[T]) -> Answer[T]:
+        """The answer to *operation*, with what it did; raises the `SiteError` that it came to."""
+        if operation.changes:
+            if self._writer is None:
+                self._writer = anyio.Lock()
+            async with self._writer:
+                return await self._retried(_Change(self, operation).attempt, operation)
+        if self._reads is None:
+            self._reads = anyio.Semaphore(self.site.reads, fast_acquire=True)
+        async with self._reads:
+            return Answer(value=await self._retried(lambda: self._attempt(operation), operation))
+
+    async def preview(self, operation: Operation[T]) -> Answer[Any]:
+        """What *operation* would do, told by reading only: `noop` where the state is already so, else `changed`."""
+        look = operation.read_back
+        if look is None:
+            return Answer(value=None, outcome="changed", verified=False)
+        already = look.done(await self.call(look.look))
+        return Answer(value=None, outcome="noop" if already else "changed")
+
+    async def login(self) -> None:
+        """Sign in, unless that has been done; raises `LoginRefused`, or what stood in the way."""
+        await self._retried(self._signed_in, None)
+
+    def show_certificate(self) -> None:
+        """Keep the certificate of the next connection, for `certificate`."""
+        if self._certificate is None:
+            self._certificate = []
+
+    @property
+    def certificate(self) -> PeerCertificate | None:
+        """The certificate that the site showed, once `show_certificate` was asked for and a request made."""
+        return self._certificate[0] if self._certificate else None
+
+    # Retry and breaker
+
+    async def _retried(self, attempt: Callable[[], Awaitable[T]], operation: Operation[Any] | None) -> T:
+        attempts = 0
+
+        async def counted() -> T:
+            nonlocal attempts
+            attempts += 1
+            self.most_attempts = max(attempts, self.most_attempts)
+            if self.first_attempt is None:
+                self.first_attempt = self._run.clock()
+            log = self._run.log_attempt
+            if log is None:
+                return await attempt()
+            try:
+                value = await attempt()
+            except SiteError as error:
+                log(self.site, operation, attempts, error)
+                raise
+            log(self.site, operation, attempts, None)
+            return value
+
+        try:
+            return await self._retrying.run(counted, repeatable=operation is None or operation.repeatable)
+        except SiteError as error:
+            error.site = self.site.name
+            error.attempts = attempts
+            raise
+
+    async def _attempt(self, operation: Operation[T]) -> T:
+        """One attempt: the breaker lets it through, a token is presented, the answer is deciphered."""
+        breaker = self._breaker
+        breaker.check(self._run.clock())
+        try:
+            value = await self._with_token(operation)
+        except SiteError as error:
+            if counts_against_site(error):
+                breaker.failed(self._run.clock())
+            else:
+                breaker.succeeded()
+            raise
+        except BaseException:
+            breaker.abandoned()
+            raise
+        breaker.succeeded()
+        return value
+
+    async def _signed_in(self) -> None:
+        self._breaker.check(self._run.clock())
+        try:
+            await self._token()
+        except SiteError as error:
+            if counts_against_site(error):
+                self._breaker.failed(self._run.clock())
+            raise
+        except BaseException:
+            self._breaker.abandoned()
+            raise
+        self._breaker.succeeded()
+
+    # Token
+
+    async def _with_token(self, operation: Operation[T]) -> T:
+        if not operation.token:
+            return await self._exchange(operation, None)
+        renewed = False
+        while True:
+            token = await self._token()
+            in_header = operation.method == "GET" and self._placement == "header"
+            try:
+                value = await self._exchange(operation, token.value)
+            except TokenRefused as refusal:
+                if "clientid" in refusal.message.lower():
+                    # The next token would be bound in the same way: signing in again would only go in circles.
+                    raise
+                if refusal.code == 499 and in_header and not self._header_worked:
+                    # A fresh token that "was not found": this site looks for it in the body only.
+                    self._placement = "body"
+                    continue
+                assert self._tokens is not None
+                self._tokens.reject(token)
+                if not renewed:
+                    renewed = True
+                    continue
+                if self.site.auth.kind in ("portal", "oauth") and not self._exchanging:
+                    self._exchanging, self._tokens, renewed = True, None, True
+                    continue
+                refusal.hint = (
+                    refusal.hint or "a fresh token was refused at once: look at the site's clock and token settings"
+                )
+                raise
+            self._header_worked = self._header_worked or in_header
+            return value
+
+    async def _token(self) -> Token:
+        if not self._federation_seen:
+            await self._check_federation()
+        if self._tokens is None:
+            self._tokens = self._token_source()
+        return await self._tokens.token()
+
+    def _token_source(self) -> TokenSource:
+        provider = provider_for(self.site)
+        portal = self.site.auth.portal
+        if self._exchanging and portal is not None:
+            of_portal = self._run.token_source(provider.identity, lambda: self._sign_in(provider))
+            exchange = Exchange(portal, self.site)
+
+            async def exchanged() -> Token:
+                token = await of_portal.token()
+                return await self._drive(exchange.sign_in({"token": token.value}), exchange.origins)
+
+            return self._run.token_source(exchange.identity, exchanged)
+        return self._run.token_source(provider.identity, lambda: self._sign_in(provider))
+
+    async def _sign_in(self, provider: Provider) -> Token:
+        references = secrets_of(self.site)
+        secrets = {name: await self._run.secret(reference) for name, reference in references.items()}
+        try:
+            return await self._drive(provider.sign_in(secrets), provider.origins)
+        except LoginRefused as refusal:
+            if self.site.auth.kind == "server":
+                await self._explain_refusal()
+            raise refusal
+        except SiteError as error:
+            for secret in secrets.values():
+                error.message = error.message.replace(secret.reveal(), MASK)
+            raise
+
+    async def _explain_refusal(self) -> None:
+        """Where a refused account turns out to belong to a portal, say so; raises `LoginRefused` with the line to add."""
+        try:
+            told = await self._exchange(info.rest(), None)
+        except SiteError:
+            return
+        refusal = federation_refusal(self.site, told)
+        if refusal is not None:
+            raise refusal
+
+    async def _check_federation(self) -> None:
+        """A portal's token is shown only to a site that names this very portal as its own."""
+        told = await self._exchange(info.rest(), None)
+        owner = told.get("owningSystemUrl")
+        if not isinstance(owner, str) or not owner:
+            raise LoginRefused(
+                "the site is not federated, and the inventory signs in at a portal",
+                hint='write auth = { kind = "server" } for this site',
+            )
+        refusal = federation_refusal(self.site, told)
+        if refusal is not None:
+            raise refusal
+        self._federation_seen = True
+
+    async def _drive(self, flow: Flow, origins: frozenset[str]) -> Token:
+        """Send the requests of a login; every one must go to an origin that the inventory lists for this site."""
+        limit = self._run.settings.timeout or self.site.timeout or DEFAULT_TIMEOUT
+        try:
+            request = next(flow)
+            while True:
+                if origin_of(request.url) not in origins:
+                    raise RedirectRefused("a login went to an origin that is not listed for this site")
+                response, _ = await self._follow(request, limit, read=True)
+                request = flow.send(response)
+        except StopIteration as end:
+            token: Token = end.value
+            self._run.remember(token.value)
+            return token
+        finally:
+            flow.close()
+
+    # Transport
+
+    async def _exchange(self, operation: Operation[T], token: Secret | None) -> T:
+        text = None if token is None else token.reveal()
+        request = build_request(operation, self.site.url, token=text, placement=self._placement, last=self.finishing)
+        if operation.changes:
+            self.change_in_flight = operation.name
+        settings = self._run.settings
+        limit = settings.timeout or max(self.site.timeout or DEFAULT_TIMEOUT, operation.limit or 0.0)
+        try:
+            response, redirected = await self._follow(request, limit, read=not operation.changes)
+            value = decipher(
+                response,
+                operation.answer,
+                binary=operation.binary,
+                status_is_data=operation.status_is_data,
+                success_is_data=operation.success_is_data,
+                redirected=redirected,
+            )
+        except SiteError as error:
+            if text is not None:
+                error.message = error.message.replace(text, MASK)
+            raise
+        if text is not None and text.encode("ascii") in response.body:
+            value = _without(value, text)
+        if self.release is None and operation.name in ("rest.info", "info", "root") and isinstance(value, dict):
+            self.release = Release.of(value)
+        return value  # type: ignore[no-any-return]
+
+    async def _follow(self, request: Request, limit: float, *, read: bool) -> tuple[Response, bool]:
+        """Send *request*, and again where a redirect leads on the same origin; the answer, and whether one did."""
+        response = await self._send(request, limit)
+        if response.status < 300 or response.status >= 400:
+            return response, False
+        for _ in range(HOPS):
+            following = next_request(request, response, read=read)
+            if following is None:
+                return response, True
+            request = following
+            response = await self._send(request, limit)
+            if not 300 <= response.status < 400:
+                return response, True
+        raise RedirectRefused(f"the site redirects more than {HOPS} times")
+
+    async def _send(self, request: Request, limit: float) -> Response:
+        run = self._run
+        if self._tls is None:
+            self._tls = await run.tls_parameter(self.site)
+        watch = run.settings.on_exchange
+        if watch is None:
+            return await run.transport.send(
+                request, tls=self._tls, limit=limit, proxy=self.site.proxy, certificate=self._certificate
+            )
+        started = run.clock()
+        try:
+            response = await run.transport.send(
+                request, tls=self._tls, limit=limit, proxy=self.site.proxy, certificate=self._certificate
+            )
+        except SiteError as error:
+            watch(_traced(self.site, request, None, error.message, run.clock() - started))
+            raise
+        watch(_traced(self.site, request, response, None, run.clock() - started))
+        return response
+
+
+class _Change(Generic[T]):
+    """One change on its way: sent, and where its fate is open, decided by reading the state back."""
+
+    def __init__(self, client: SiteClient, operation: Operation[T]) -> None:
+        self._client = client
+        self._operation = operation
+        self._resent = False
+
+    async def attempt(self) -> Answer[T]:
+        """Send it once. An error that leaves here with `may_have_arrived` False may be sent again."""
+        client, operation = self._client, self._operation
+        try:
+            value = await client._attempt(operation)
+        except SiteError as error:
+            answer = await self._judge(error)
+        else:
+            answer = await self._verify(value)
+        client.change_in_flight = None
+        return answer
+
+    async def _judge(self, error: SiteError) -> Answer[T]:
+        """What became of a change that ended in *error*: done all the same, not done, or not to be told."""
+        look = self._operation.read_back
+        locked = isinstance(error, Locked)
+        if not locked and not (error.fate_open and error.may_have_arrived):
+            self._client.change_in_flight = None
+            raise error
+        if look is None:
+            if locked:
+                self._client.change_in_flight = None
+                raise error
+            raise self._unknown(error, "nothing that can be read tells")
+        done = await self._look(look, wait=not locked)
+        if done:
+            return Answer(value=None, outcome="changed")  # type: ignore[arg-type]
+        if done is None and not locked:
+            raise self._unknown(error, "its state can't be read, or is still on its way")
+        if locked:
+            # The lock kept it out: it may be sent again as soon as the lock is gone.
+            error.may_have_arrived = False
+            self._client.change_in_flight = None
+            raise error
+        if isinstance(error, TimedOut):
+            raise self._unknown(error, "it was not done when we looked, and the site may still be at it")
+        if self._operation.idempotent and not self._resent:
+            self._resent = True
+            error.may_have_arrived = False
+            error.passing = True
+            raise error
+        raise self._unknown(error, "it is not done, and must not be sent again")
+
+    async def _verify(self, value: T) -> Answer[T]:
+        look = self._operation.read_back
+        if look is None:
+            return Answer(value=value, outcome="changed", verified=False)
+        done = await self._look(look, wait=True)
+        if done is None:
+            return Answer(value=value, outcome="changed", verified=False)
+        if not done:
+            self._client.change_in_flight = None
+            raise VerifyFailed(
+                "the site said that it is done, and its state says that it is not",
+                hint="look at the site's log, and at its state a little later",
+            )
+        return Answer(value=value, outcome="changed")
+
+    async def _look(self, look: ReadBack, *, wait: bool) -> bool | None:
+        """Whether it is done; with *wait*, what the state says once it has had time to settle."""
+        run = self._client._run
+        end = run.clock() + run.settings.retry.settle
+        pause = 0.1
+        while True:
+            try:
+                done = look.done(await self._client._retried(lambda: self._client._attempt(look.look), look.look))
+            except SiteError:
+                done = None
+            if done or not wait or run.clock() + pause > end:
+                return done
+            await anyio.sleep(pause)
+            pause = min(pause * 2, 2.0)
+
+    def _unknown(self, cause: SiteError, why: str) -> FateUnknown:
+        return FateUnknown(
+            f"{self._operation.name} was sent, and its fate is unknown: {cause.message}; {why}",
+            code=cause.code,
+            hint="look at the site before you send it again",
+        )
+
+
+def _without(value: Any, secret: str) -> Any:
+    """*value* with *secret*, which the site echoed, masked wherever it stands."""
+    if isinstance(value, str):
+        return value.replace(secret, MASK)
+    if isinstance(value, list):
+        return [_without(one, secret) for one in value]
+    if isinstance(value, dict):
+        return {key.replace(secret, MASK): _without(one, secret) for key, one in value.items()}
+    return value
+
+
+def _traced(
+    site: Site, request: Request, response: Response | None, error: str | None, elapsed: float
+) -> TracedExchange:
+    return TracedExchange(site=site.name, request=request, response=response, error=error, elapsed=elapsed)
