@@ -1,0 +1,1 @@
+"""One piece of work on many sites: exactly one outcome per selected site, streamed."""
