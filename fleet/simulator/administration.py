@@ -289,7 +289,7 @@ def _moment(text: str | None, default: int) -> int:
     try:
         return round(time.mktime(time.strptime(text.split(",")[0].split(".")[0], "%Y-%m-%dT%H:%M:%S")) * 1000)
     except ValueError:
-        raise admin_failure(500, f"Unparseable date: \"{text[:40]}\"") from None
+        raise admin_failure(500, f'Unparseable date: "{text[:40]}"') from None
 
 
 def _filter(call: Call) -> Any:
@@ -441,7 +441,10 @@ def enable_psa(call: Call) -> Reply:
 
 def token_settings(call: Call) -> Reply:
     return Reply(
-        {"type": "BUILTIN", "properties": {"sharedKey": "simulated-shared-key", "shortTimeout": "60", "longTimeout": "1440"}}
+        {
+            "type": "BUILTIN",
+            "properties": {"sharedKey": "simulated-shared-key", "shortTimeout": "60", "longTimeout": "1440"},
+        }
     )
 
 

@@ -81,6 +81,9 @@ class Route:
     read_only_ok: bool = False
 
 
+_PLACES = {"service": r"(?:(?P<folder>[^/]+)/)?(?P<name>[^/]+)\.(?P<type>[^/.]+)"}
+
+
 def route(
     methods: str,
     template: str,
@@ -91,9 +94,7 @@ def route(
     read_only_ok: bool = False,
 ) -> Route:
     """A route; `<name>` stands for one part of the path, and `<service>` for `Folder/Name.Type` or `Name.Type`."""
-    text = re.escape(template)
-    text = text.replace("<service>", r"(?:(?P<folder>[^/]+)/)?(?P<name>[^/]+)\.(?P<type>[^/.]+)")
-    text = re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", text)
+    text = re.sub(r"<(\w+)>", lambda match: _PLACES.get(match[1], f"(?P<{match[1]}>[^/]+)"), re.escape(template))
     return Route(
         tuple(methods.split()),
         re.compile(text, re.IGNORECASE),

@@ -60,7 +60,9 @@ class Ledger:
             method=method,
             path=path,
             operation=operation,
-            params={key: "***" if encrypted or key.lower() in HIDDEN else _short(value) for key, value in params.items()},
+            params={
+                key: "***" if encrypted or key.lower() in HIDDEN else _short(value) for key, value in params.items()
+            },
             token_in=token_in,
             status=status,
             code=code,

@@ -386,7 +386,9 @@ def add_permission(call: Call) -> Reply:
 
 def types(call: Call) -> Reply:
     kinds = sorted({service.type for service in call.site.state.services.values()})
-    return Reply({"types": [{"Name": kind, "Provider": "ArcObjects11", "Properties": {}, "Extensions": []} for kind in kinds]})
+    return Reply(
+        {"types": [{"Name": kind, "Provider": "ArcObjects11", "Properties": {}, "Extensions": []} for kind in kinds]}
+    )
 
 
 _BASE = "admin/services"

@@ -44,7 +44,9 @@ class TokenBook:
         self._wrong.pop(user, None)
         return None
 
-    def issue(self, user: str, minutes: float, *, referer: str | None = None, address: str | None = None) -> tuple[str, float]:
+    def issue(
+        self, user: str, minutes: float, *, referer: str | None = None, address: str | None = None
+    ) -> tuple[str, float]:
         """A new token and its end in epoch seconds."""
         self.given += 1
         token = secrets.token_urlsafe(48)

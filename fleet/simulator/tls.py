@@ -1,0 +1,108 @@
+"""Certificates for simulated sites: an authority of their own, and server certificates that are good, expired or misnamed."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptography.x509 import GeneralName
+
+__all__ = ["Authority"]
+
+
+class Authority:
+    """Makes certificates into *folder*; `ca_file` is what clients trust. Needs the `cryptography` package."""
+
+    def __init__(self, folder: Path) -> None:
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self.ca_file = folder / "simulated-ca.pem"
+        self._certificate = self._make("Simulated Authority", self._key.public_key(), days=30, authority=True)
+        self.ca_file.write_bytes(_pem(self._certificate))
+
+    def context(self, kind: str = "good") -> ssl.SSLContext:
+        """A server's context: `good`, `cert-expired` or `cert-name`."""
+        known = self._contexts.get(kind)
+        if known is None:
+            known = self._contexts[kind] = self._context(kind)
+        return known
+
+    def _context(self, kind: str) -> ssl.SSLContext:
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._make(
+            "elsewhere.example" if kind == "cert-name" else "localhost",
+            key.public_key(),
+            days=-1 if kind == "cert-expired" else 20,
+            names=("elsewhere.example",) if kind == "cert-name" else ("localhost", "127.0.0.1"),
+        )
+        file = self._folder / f"simulated-{kind}.pem"
+        file.touch(mode=0o600)
+        file.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            + _pem(certificate)
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        return context
+
+    def _make(
+        self, name: str, key: object, *, days: int, authority: bool = False, names: tuple[str, ...] = ()
+    ) -> object:
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.x509.oid import NameOID
+
+        now = datetime.datetime.now(datetime.UTC)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        issuer = subject if authority else x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Simulated Authority")])
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer)
+            .public_key(key)  # type: ignore[arg-type]
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=10))
+            .not_valid_after(now + datetime.timedelta(days=days))
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key),  # type: ignore[arg-type]
+                critical=False,
+            )
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+        )
+        if authority:
+            usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
+            builder = builder.add_extension(usage, critical=True)
+        if names:
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([_general(name) for name in names]), critical=False
+            )
+        return builder.sign(self._key, hashes.SHA256())
+
+
+def _general(name: str) -> GeneralName:
+    from cryptography import x509
+
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _pem(certificate: object) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    data: bytes = certificate.public_bytes(serialization.Encoding.PEM)  # type: ignore[attr-defined]
+    return data
