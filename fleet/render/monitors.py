@@ -1,0 +1,110 @@
+"""A sweep for other systems: JUnit XML for builds, and a Nagios plug-in's output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+from fleet.outcome import Outcome
+from fleet.render.clean import one_line
+from fleet.report import Report
+
+__all__ = ["as_junit", "as_nagios"]
+
+NAGIOS = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _xml(text: str) -> str:
+    """*text* with what XML can't hold shown as escapes."""
+    return _NOT_XML.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+
+
+def _checks(outcome: Outcome) -> list[Mapping[str, Any]]:
+    value = getattr(outcome, "value", None)
+    return list(value["checks"]) if isinstance(value, Mapping) and "checks" in value else []
+
+
+def as_junit(report: Report, *, strict: bool = False) -> str:
+    """A suite per site with a case per check; critical fails, what could not be carried out is an error.
+
+    With *strict* a warning fails too. A site that was not reached has the one case `reach`.
+    """
+    suites = ElementTree.Element("testsuites", name="fleet health")
+    totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+    for outcome in report.outcomes:
+        suite = ElementTree.SubElement(suites, "testsuite", name=outcome.site)
+        counts = dict.fromkeys(totals, 0)
+        for check in _checks(outcome):
+            counts["tests"] += 1
+            case = ElementTree.SubElement(
+                suite,
+                "testcase",
+                classname=outcome.site,
+                name=_xml(check["check"]),
+                time=f"{check.get('elapsed') or 0:.3f}",
+            )
+            status = check["status"]
+            text = _xml(f"saw {check['saw']}; wanted {check['wanted']}")
+            body = _xml("\n".join([str(check.get("advice") or ""), *map(str, check.get("items") or [])]).strip())
+            if status == "critical" or (strict and status == "warning"):
+                counts["failures"] += 1
+                ElementTree.SubElement(case, "failure", message=text, type=status).text = body
+            elif status == "unknown":
+                counts["errors"] += 1
+                ElementTree.SubElement(case, "error", message=text, type=status).text = body
+            elif status == "skipped":
+                counts["skipped"] += 1
+                ElementTree.SubElement(case, "skipped", message=text)
+            elif status == "warning":
+                ElementTree.SubElement(case, "system-out").text = f"warning: {text}"
+        if not counts["tests"]:
+            counts["tests"] = counts["errors"] = 1
+            case = ElementTree.SubElement(suite, "testcase", classname=outcome.site, name="reach", time="0")
+            error = getattr(outcome, "error", None)
+            message = outcome.outcome if error is None else f"{error.kind}: {error.message}"
+            ElementTree.SubElement(case, "error", message=_xml(message), type=outcome.outcome)
+        for key, count in counts.items():
+            suite.set(key, str(count))
+            totals[key] += count
+    for key, count in totals.items():
+        suites.set(key, str(count))
+    ElementTree.indent(suites)
+    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def as_nagios(report: Report) -> tuple[str, int]:
+    """The lines of a Nagios plug-in, and its exit status (0 to 3).
+
+    The first line has the verdict and performance data; then comes a line for each site that is not well.
+    """
+    counts = {status: 0 for status in NAGIOS}
+    details = []
+    for outcome in report.outcomes:
+        value = getattr(outcome, "value", None)
+        checks = _checks(outcome)
+        status = str(value["status"]) if checks and isinstance(value, Mapping) else "unknown"
+        if not checks and outcome.outcome in ("unreachable", "auth_failed", "timeout", "protocol", "failed"):
+            status = "critical"
+        counts[status] = counts.get(status, 0) + 1
+        if status == "ok":
+            continue
+        telling = [f"{check['check']}: {check['saw']}" for check in checks if check["status"] not in ("ok", "skipped")]
+        error = getattr(outcome, "error", None)
+        if not telling and error is not None:
+            telling = [error.message]
+        details.append(f"{status.upper()} {outcome.site}: {_perf_safe('; '.join(telling))}")
+    worst = max(
+        (status for status in counts if counts[status]), key=lambda s: (0, 1, 3, 2)[NAGIOS[s]], default="unknown"
+    )
+    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no site"
+    perf = " ".join(f"{status}={count};;;0;{len(report.outcomes)}" for status, count in counts.items())
+    line = f"FLEET {worst.upper()} - {told} | {perf} time={report.elapsed:.3f}s;;;0"
+    return "\n".join([line, *details]) + "\n", NAGIOS[worst]
+
+
+def _perf_safe(text: str) -> str:
+    """A bar would begin performance data."""
+    return one_line(text).replace("|", "¦")

@@ -1,0 +1,119 @@
+"""JSON, lines of JSON, CSV and Markdown: the same values for machines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fleet.errors import UsageError
+from fleet.outcome import Outcome
+from fleet.render.clean import csv_cell, markdown_text
+from fleet.report import Report
+
+__all__ = ["as_csv", "as_json", "as_markdown", "flat", "outcome_line", "rows_of", "shaped"]
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return str(value)
+
+
+_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=False, default=_default).encode
+
+
+def outcome_line(outcome: Outcome) -> str:
+    """*outcome* as one line of ndjson, in ASCII."""
+    return _compact(outcome.to_dict())
+
+
+def as_json(value: Any) -> str:
+    """*value* as indented JSON in ASCII."""
+    return json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False, default=_default)
+
+
+def rows_of(report: Report) -> list[dict[str, Any]]:
+    """The rows of *report*, flat, with `site` first: the union's rows where it was merged so, else one per outcome."""
+    merged = report.merged
+    if isinstance(merged, Mapping) and isinstance(merged.get("rows"), list) and "sites" not in merged:
+        return [{"site": entry["site"], **flat(entry["row"])} for entry in merged["rows"]]
+    rows = []
+    for outcome in report.outcomes:
+        data = outcome.to_dict()
+        error = data.get("error") or {}
+        row: dict[str, Any] = {"site": data["site"], "outcome": data["outcome"]}
+        row |= {
+            "kind": error.get("kind", ""),
+            "message": error.get("message", ""),
+            "attempts": data["attempts"],
+            "elapsed": data["elapsed"],
+        }
+        if "value" in data:
+            row |= {f"value.{key}" if key in row else key: cell for key, cell in flat(data["value"]).items()}
+        rows.append(row)
+    return rows
+
+
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """*value* as one row: members of objects by dotted names, lists as JSON text."""
+    if isinstance(value, Mapping):
+        row: dict[str, Any] = {}
+        for key, inner in value.items():
+            name = f"{prefix}.{key}" if prefix else str(key)
+            row |= flat(inner, name) if isinstance(inner, Mapping) and inner else {name: _cell(inner)}
+        return row
+    return {prefix or "value": _cell(value)}
+
+
+def _cell(value: Any) -> Any:
+    return _compact(value) if isinstance(value, list | dict) else value
+
+
+def shaped(
+    rows: Sequence[Mapping[str, Any]], names: Sequence[str] | None, sort: str | None
+) -> tuple[list[str], list[list[str]]]:
+    """The header and the cells of *rows*: the columns *names*, sorted by the column *sort* (`-name` downwards).
+
+    Raises `UsageError` for a column that no row has.
+    """
+    known = list(dict.fromkeys(key for row in rows for key in row))
+    for name in [*(names or ()), *([sort.removeprefix("-")] if sort else ())]:
+        if rows and name not in known:
+            raise UsageError(f"there is no column {name!r}; there are {', '.join(known[:20])}")
+    if sort:
+        rows = sorted(rows, key=lambda row: _sort_key(row.get(sort.removeprefix("-"))), reverse=sort.startswith("-"))
+    header = list(names) if names else known
+    return header, [[_text(row.get(name)) for name in header] for row in rows]
+
+
+def _sort_key(value: Any) -> tuple[int, float, str]:
+    if isinstance(value, int | float):
+        return (0, float(value), "")
+    return (1, 0.0, "" if value is None else str(value))
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def as_csv(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Comma-separated values that a spreadsheet takes for text, not for formulas."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([csv_cell(cell) for cell in header])
+    writer.writerows([csv_cell(cell) for cell in row] for row in rows)
+    return out.getvalue()
+
+
+def as_markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [f"| {' | '.join(map(markdown_text, header))} |", f"|{' --- |' * len(header)}"]
+    lines += [f"| {' | '.join(map(markdown_text, row))} |" for row in rows]
+    return "\n".join(lines) + "\n"
