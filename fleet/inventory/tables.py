@@ -238,7 +238,8 @@ class TableReader:
     def _threshold(self, raw: object, place: tuple[str, ...]) -> Any:
         if isinstance(raw, str):
             try:
-                return parse_duration(raw)
+                # Time is counted in days by every check that counts time.
+                return parse_duration(raw) / 86_400
             except ValueError:
                 pass
         if not isinstance(raw, int | float) or isinstance(raw, bool) or raw != raw or raw < 0:

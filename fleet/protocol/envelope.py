@@ -171,6 +171,9 @@ def _status_error(response: Response) -> SiteError:
             return told
     message = words or f"HTTP {status}" + _page_cause(response)
     pause = retry_after_of(response)
+    hint = _hint_for_page(response)
+    if status >= 500 and hint is not None and "administrative access" in hint:
+        hint = None
     if status == 401 and "www-authenticate" in response.headers:
         scheme = response.headers["www-authenticate"].split(" ", 1)[0][:20]
         return LoginRefused(
@@ -181,9 +184,9 @@ def _status_error(response: Response) -> SiteError:
     if status in (498, 499):
         return _token_error(status, message)
     if status in (401, 403):
-        return Forbidden(message, code=code or status, hint=_hint_for_page(response))
+        return Forbidden(message, code=code or status, hint=hint)
     if status in (404, 410):
-        return NotFound(message, code=code or status, hint=_hint_for_page(response))
+        return NotFound(message, code=code or status, hint=hint)
     if status == 413:
         return TooLarge(f"the site refused the size of the request: {message}", code=status)
     if status == 429 or status in (502, 503, 504):
@@ -193,11 +196,9 @@ def _status_error(response: Response) -> SiteError:
             passing=True,
             fate_open=True,
             retry_after=pause,
-            hint=_hint_for_page(response),
+            hint=hint,
         )
-    return ServerFailed(
-        message, code=code or status, retry_after=pause, fate_open=not words, hint=_hint_for_page(response)
-    )
+    return ServerFailed(message, code=code or status, retry_after=pause, fate_open=not words, hint=hint)
 
 
 def _gateway_words(status: int) -> str:

@@ -95,11 +95,11 @@ def _fit(text: str, width: int) -> str:
 
 def wrapped(text: str, width: int, indent: str) -> list[str]:
     """*text* in lines of at most *width* columns, those after the first with *indent* in front."""
-    lines = [""]
-    for word in text.split(" "):
-        candidate = f"{lines[-1]} {word}" if lines[-1].strip() else lines[-1] + word
-        if width_of(candidate) > width and lines[-1].strip():
+    words = text.lstrip(" ").split(" ")
+    lines = [" " * (len(text) - len(text.lstrip(" "))) + words[0]]
+    for word in words[1:]:
+        if width_of(lines[-1]) + 1 + width_of(word) > width:
             lines.append(indent + word)
         else:
-            lines[-1] = candidate
+            lines[-1] += f" {word}"
     return lines

@@ -173,13 +173,17 @@ def health_lines(report: Report, terminal: Terminal = PLAIN) -> list[str]:
             silent.append(outcome)
             continue
         telling = [check for check in value["checks"] if check["status"] not in ("ok", "skipped")]
+        if telling and all(check["status"] == "unknown" for check in telling) and not outcome.ok:
+            # Nothing was found out but what stood in the way: that is told by cause, for all such sites at once.
+            silent.append(outcome)
+            continue
         if not telling:
             well.append(outcome.site)
             continue
         release = f"  {value['release']}" if value.get("release") else ""
         colour = {"critical": "red", "warning": "yellow"}.get(value["status"], "yellow")
         lines.append(f"{paint(value['status'], colour, terminal)}  {paint(outcome.site, 'bold', terminal)}{release}")
-        for check in telling:
+        for check in _gathered(telling):
             lines += _check(check, terminal)
     if well:
         shown = fold_names(well, max(NAMES, terminal.width - 20))
@@ -188,6 +192,18 @@ def health_lines(report: Report, terminal: Terminal = PLAIN) -> list[str]:
     told = ", ".join(f"{count} {status}" for status, count in verdicts.items() if count)
     summary = [line for line in summary_lines(_only(report, silent), terminal)[:-1]]
     return [*lines, *([""] if lines else []), *summary, f"{told or 'no site was looked at'}; {coverage_line(report)}"]
+
+
+def _gathered(checks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """*checks*, with those that could not be carried out for one reason put together."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for check in checks:
+        key = (check["status"], check["saw"] if check["status"] == "unknown" else check["check"])
+        if key in found:
+            found[key]["check"] += f", {check['check']}"
+        else:
+            found[key] = dict(check)
+    return list(found.values())
 
 
 def _only(report: Report, outcomes: Sequence[Outcome]) -> Report:
