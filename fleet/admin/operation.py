@@ -11,7 +11,7 @@ from fleet.protocol.message import ANSWER_CAP, NOTHING, Method
 
 __all__ = ["Effect", "Operation", "ReadBack"]
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Effect(Enum):
@@ -35,7 +35,7 @@ class ReadBack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation(Generic[T]):
+class Operation(Generic[T_co]):
     """One admin call as a value.
 
     `path` is relative to the site's base URL and complete: names in it are percent-encoded (`admin/services/report`).
@@ -76,6 +76,6 @@ class Operation(Generic[T]):
         """Whether it changes the site."""
         return self.effect is not Effect.READ
 
-    def with_parameters(self, **parameters: str) -> Operation[T]:
+    def with_parameters(self, **parameters: str) -> Operation[T_co]:
         """The same operation with *parameters* added."""
         return replace(self, parameters={**self.parameters, **parameters})
