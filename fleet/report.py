@@ -75,6 +75,8 @@ class Report:
     dry_run: bool = False
     interrupted: bool = False
     counts: Counter[str] = field(default_factory=Counter)
+    names: dict[str, str] = field(default_factory=dict)
+    """Site -> outcome, also where the outcomes themselves were not kept."""
 
     @property
     def coverage(self) -> Coverage:
@@ -83,6 +85,8 @@ class Report:
     @property
     def ok(self) -> bool:
         """Whether every selected site did it."""
+        if self.counts:
+            return self.counts.total() == sum(self.counts[name] for name in ("ok", "changed", "noop"))
         return all(outcome.ok for outcome in self.outcomes)
 
     def failures(self) -> Iterable[Outcome]:

@@ -20,10 +20,15 @@ from fleet.fanout.stop import Stop
 from fleet.inventory.model import Site
 from fleet.outcome import Answered, Failed, NotReached, Outcome, outcome_of
 
-__all__ = ["Progress", "Work", "fan_out", "interleaved"]
+__all__ = ["Progress", "Skipped", "Work", "fan_out", "interleaved"]
 
 Work: TypeAlias = Callable[[SiteClient], Awaitable[Any]]
 """What is done on one site: returns a value or an `Answer`, or raises a `SiteError`."""
+
+
+class Skipped(Exception):
+    """Raised by work that leaves its site alone on purpose; the text says why."""
+
 
 BACKLOG = 1000
 """Outcomes that may wait for the consumer before workers wait for it."""
@@ -154,6 +159,8 @@ class _Run:
                 result = await self._work(client)
             except SiteError as error:
                 outcome = self._failed(client, error, began)
+            except Skipped as reason:
+                outcome = NotReached(site=site.name, error=Cancelled(str(reason)), outcome="skipped", at=time.time())
             else:
                 outcome = self._answered(client, result, began)
         finally:

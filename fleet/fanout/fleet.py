@@ -173,6 +173,7 @@ class Selection:
         state = None if aggregator is None else aggregator.empty()
         counts: Counter[str] = Counter()
         kept: list[Outcome] = []
+        names: dict[str, str] = {}
         wall, clock = time.time(), time.monotonic()
         stop = stop or Stop()
         wanted = _as_work(work)
@@ -181,6 +182,7 @@ class Selection:
         async with self.stream(wanted, stop=stop, progress=progress, deadline=deadline, width=width) as outcomes:
             async for outcome in outcomes:
                 counts[outcome.outcome] += 1
+                names[outcome.site] = outcome.outcome
                 if aggregator is not None:
                     state = aggregator.observe(state, outcome)
                 if on_outcome is not None:
@@ -199,6 +201,7 @@ class Selection:
             dry_run=dry_run,
             interrupted=not stop.launching,
             counts=counts,
+            names=names,
         )
 
 

@@ -2,6 +2,6 @@
 
 from fleet.health.check import Check, Finding, Limits
 from fleet.health.facts import Facts
-from fleet.health.sweep import HealthOptions, sweep
+from fleet.health.sweeping import HealthOptions, sweep
 
 __all__ = ["Check", "Facts", "Finding", "HealthOptions", "Limits", "sweep"]

@@ -1,0 +1,187 @@
+"""`fleet call`: any path on the selected sites, with each client's login."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fleet.cli.common import Common, output_option, run_options, terminal_of
+from fleet.errors import UsageError
+
+if TYPE_CHECKING:
+    from fleet.admin.operation import Operation
+    from fleet.cli.run import Session
+    from fleet.client.site import Answer, SiteClient
+    from fleet.report import Report
+
+__all__ = ["command"]
+
+
+def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
+    """The parameters in `k=v` and `k=@file`; raises `UsageError` with the one that is neither."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"a parameter is written KEY=VALUE, and {pair[:40]!r} is not")
+        if value.startswith("@"):
+            try:
+                value = Path(value[1:]).read_text(encoding="utf-8").rstrip("\n")
+            except OSError as error:
+                raise UsageError(f"the file {value[1:]} can't be read: {error.strerror}") from None
+            except UnicodeDecodeError:
+                raise UsageError(f"the file {value[1:]} is not UTF-8 text") from None
+        found[key] = value
+    for key in found:
+        if key.lower() == "token":
+            raise UsageError("fleet signs in by itself: a token is not given as a parameter")
+    return found
+
+
+@click.command(name="call")
+@click.argument("path")
+@click.option("-p", "--parameter", multiple=True, metavar="K=V", help="A parameter; K=@FILE takes the file's text.")
+@click.option("--method", type=click.Choice(["GET", "POST"]), help="The catalogue's, else GET.")
+@click.option("--change", is_flag=True, help="This changes the sites, and I know it.")
+@click.option(
+    "--merge",
+    type=click.Choice(["union", "group", "diff", "matrix", "stats"]),
+    default="group",
+    show_default=True,
+    help="How the answers become one.",
+)
+@click.option("--baseline", metavar="SITE", help="The site that group and diff compare with (default: the majority).")
+@click.option("--trace", is_flag=True, help="Show each request and answer on standard error, secrets masked.")
+@click.option("--force", is_flag=True, help="Send it although the site's release is said to lack it.")
+@click.option("--dry-run", is_flag=True, help="Only read, and tell what a change would do.")
+@click.option("--yes", is_flag=True, help="Don't ask before a change.")
+@click.option("--confirm", multiple=True, metavar="SITE", help="Change this protected site too (repeatable).")
+@output_option()
+@run_options
+def command(common: Common, **given: Any) -> int:
+    """Call PATH below the base URL of every selected site, and merge the answers.
+
+    \b
+    fleet call admin/info
+    fleet call rest/info -s 'prod and not emea' --query fullVersion
+    fleet call admin/logs/query -p level=SEVERE --merge union -o csv
+    fleet call admin/mode/update -p siteMode=READ_ONLY --change -s test --dry-run
+    """
+    from fleet.admin.catalogue import operation_for
+    from fleet.cli.run import run_on_sites
+
+    path = given["path"]
+    if "://" in path or path.startswith("portal:"):
+        raise UsageError("PATH is below the site's base URL, such as admin/info or rest/services")
+    if any(part in (".", "..") for part in path.split("?")[0].split("/")):
+        raise UsageError("PATH has no . and no .. in it")
+    operation, entry = operation_for(path, method=given["method"], parameters=_parameters(given["parameter"]))
+    if entry is not None and entry.method == "POST" and given["method"] == "GET" and operation.changes:
+        raise UsageError(f"{entry.name} is a change, which is sent as POST")
+    if operation.method == "GET" and operation.secrets:
+        raise UsageError("a secret parameter is never part of an address: give --method POST")
+    missing = [p.name for p in entry.params if p.required and p.name not in operation.parameters] if entry else []
+    if missing and not given["force"]:
+        raise UsageError(
+            f"{entry.name if entry else path} needs {', '.join(missing)}: give -p {missing[0]}=… (--force sends it anyway)"
+        )
+    if operation.changes:
+        _check_change(common, operation, given)
+    elif given["dry_run"]:
+        raise UsageError("--dry-run is for changes, and this is a read")
+    confirmed = frozenset(given["confirm"])
+
+    async def work(session: Session) -> Report:
+        if operation.changes and not given["dry_run"]:
+            _ask(session, operation, given)
+        writes = common.format == "ndjson"
+        from fleet.cli.run import lines_writer
+        from fleet.render.plain import outcome_line
+
+        return await session.selection.run(
+            _work(operation, entry, given, confirmed),
+            merge=None if writes else given["merge"],
+            baseline=given["baseline"],
+            query=common.query,
+            on_outcome=lines_writer(sys.stdout, outcome_line) if writes else None,
+            keep=not writes,
+            stop=session.stop,
+            progress=session.progress,
+            dry_run=given["dry_run"],
+        )
+
+    report = run_on_sites(common, work, trace=given["trace"])
+    _write(common, report)
+    return report.exit_code(common.require_coverage)
+
+
+def _check_change(common: Common, operation: Operation[Any], given: dict[str, Any]) -> None:
+    """What a change needs before anything is sent."""
+    if not given["change"]:
+        raise UsageError(f"{operation.name} changes the sites: give --change if you mean it")
+    if common.select is None:
+        raise UsageError("a change needs -s, also for all sites: -s all")
+    if given["dry_run"] or given["yes"]:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("there is no terminal to ask on: give --yes to go ahead without being asked")
+
+
+def _ask(session: Session, operation: Operation[Any], given: dict[str, Any]) -> None:
+    if not given["yes"]:
+        count = len(session.selection)
+        click.confirm(f"{operation.name} on {count} site{'' if count == 1 else 's'}?", abort=True, err=True)
+
+
+def _work(operation: Operation[Any], entry: Any, given: dict[str, Any], confirmed: frozenset[str]) -> Any:
+    from fleet import admin as ops
+    from fleet.errors import NotFound
+    from fleet.protocol.release import Release
+
+    checks_release = entry is not None and not given["force"] and entry.missing_in(Release((10, 8, 1)))
+
+    async def work(client: SiteClient) -> Answer[Any]:
+        if checks_release:
+            if client.release is None:
+                await client.call(ops.info.rest())
+            if client.release is not None and entry.missing_in(client.release):
+                raise NotFound(
+                    f"release {client.release} has no {entry.name}, which came with {entry.since}",
+                    hint="--force sends it anyway",
+                    may_have_arrived=False,
+                )
+        if operation.changes and client.site.protected and client.site.name not in confirmed and not given["dry_run"]:
+            from fleet.fanout.engine import Skipped
+
+            raise Skipped(f"{client.site.name} is protected: name it with --confirm {client.site.name}")
+        client.finishing = not operation.changes
+        if given["dry_run"]:
+            return await client.preview(operation)
+        return await client.ask(operation)
+
+    return work
+
+
+def _write(common: Common, report: Report) -> None:
+    """The report in the format that was asked for."""
+    from fleet.render.plain import as_csv, as_json, as_markdown, rows_of, shaped
+    from fleet.render.table import coverage_line, report_lines, summary_lines
+
+    match common.format:
+        case "ndjson":
+            sys.stdout.flush()
+            if not common.quiet:
+                click.echo(coverage_line(report), err=True)
+        case "json":
+            click.echo(as_json(report.to_dict()))
+        case "table":
+            lines = report_lines(report, terminal_of(), names=common.columns or None, sort=common.sort)
+            click.echo("\n".join(lines), color=terminal_of().colour)
+        case form:
+            header, rows = shaped(rows_of(report), common.columns or None, common.sort)
+            click.echo(as_csv(header, rows) if form == "csv" else as_markdown(header, rows), nl=False)
+            if not common.quiet:
+                click.echo("\n".join(summary_lines(report)), err=True)

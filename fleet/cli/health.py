@@ -1,0 +1,99 @@
+"""`fleet health`: a sweep over the selected sites."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from fleet.cli.common import DURATION, Common, output_option, run_options, terminal_of
+
+if TYPE_CHECKING:
+    from fleet.cli.run import Session
+    from fleet.report import Report
+
+__all__ = ["command"]
+
+
+@click.command(name="health")
+@click.option("--check", "only", multiple=True, metavar="NAME", help="Only this check (repeatable).")
+@click.option("--also", multiple=True, metavar="NAME", help="The usual checks and this one (repeatable).")
+@click.option("--since", type=DURATION, default="24h", show_default=True, help="How far log_errors looks back.")
+@click.option("--strict", is_flag=True, help="A warning makes a site unhealthy.")
+@output_option("junit", "nagios")
+@run_options
+def command(common: Common, only: tuple[str, ...], also: tuple[str, ...], since: float, strict: bool) -> int:
+    """Tell the health of every selected site: what was seen, what was wanted, what to do.
+
+    \b
+    fleet health
+    fleet health -s prod --also log_errors --since 1h
+    fleet health -s oslo -o nagios
+    """
+    from fleet.cli.run import lines_writer, run_on_sites
+    from fleet.health import HealthOptions, sweep
+    from fleet.render.plain import outcome_line
+
+    options = HealthOptions(only=only, also=also, strict=strict, since=since)
+    lines = common.format == "ndjson"
+
+    async def work(session: Session) -> Report:
+        return await sweep(
+            session.selection,
+            options,
+            stop=session.stop,
+            progress=session.progress,
+            on_outcome=lines_writer(sys.stdout, outcome_line) if lines else None,
+            keep=not lines,
+        )
+
+    report = run_on_sites(common, work)
+    return _write(common, report, strict)
+
+
+def _write(common: Common, report: Report, strict: bool) -> int:
+    from fleet.render.monitors import as_junit, as_nagios
+    from fleet.render.plain import as_csv, as_json, as_markdown, shaped
+    from fleet.render.table import coverage_line, health_lines, summary_lines
+
+    match common.format:
+        case "nagios":
+            text, status = as_nagios(report)
+            click.echo(text, nl=False)
+            return status
+        case "junit":
+            click.echo(as_junit(report, strict=strict), nl=False)
+        case "ndjson":
+            sys.stdout.flush()
+            if not common.quiet:
+                click.echo(coverage_line(report), err=True)
+        case "json":
+            click.echo(as_json(report.to_dict()))
+        case "table":
+            click.echo("\n".join(health_lines(report, terminal_of())), color=terminal_of().colour)
+        case form:
+            header, rows = shaped(_rows(report), common.columns or None, common.sort)
+            click.echo(as_csv(header, rows) if form == "csv" else as_markdown(header, rows), nl=False)
+            if not common.quiet:
+                click.echo("\n".join(summary_lines(report)), err=True)
+    return report.exit_code(common.require_coverage)
+
+
+def _rows(report: Report) -> list[dict[str, object]]:
+    """A row per site and check; one with the error for a site of which nothing is known."""
+    rows: list[dict[str, object]] = []
+    for outcome in report.outcomes:
+        value = getattr(outcome, "value", None)
+        if not isinstance(value, dict) or not value.get("checks"):
+            error = getattr(outcome, "error", None)
+            saw = outcome.outcome if error is None else error.message
+            rows.append(
+                {"site": outcome.site, "check": "", "status": "unknown", "saw": saw, "wanted": "", "advice": ""}
+            )
+            continue
+        for check in value["checks"]:
+            rows.append(
+                {"site": outcome.site, **{key: check[key] for key in ("check", "status", "saw", "wanted", "advice")}}
+            )
+    return rows

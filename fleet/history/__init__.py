@@ -1,0 +1,1 @@
+"""What was seen, kept: the runs of this user, in a database of the state folder."""

@@ -1,0 +1,123 @@
+"""Runs and their outcomes in SQLite: enough to select the sites that failed last."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from fleet import places, platform
+
+__all__ = ["KEPT_RUNS", "Store"]
+
+KEPT_RUNS = 200
+"""Runs of one inventory that are kept."""
+
+MIGRATIONS = (
+    """
+    create table run (
+        id integer primary key,
+        inventory text not null,
+        command text not null,
+        started real not null,
+        elapsed real not null
+    ) strict;
+    create index run_by_inventory on run (inventory, id);
+    create table outcome (
+        run integer not null references run (id) on delete cascade,
+        site text not null,
+        outcome text not null,
+        primary key (run, site)
+    ) strict, without rowid;
+    """,
+)
+"""Each step from one version of the database to the next; `pragma user_version` counts those that were taken."""
+
+
+class Store:
+    """The database of the state folder; a context manager that closes it."""
+
+    def __init__(self, path: Path) -> None:
+        platform.secure_folder(path.parent)
+        if not path.exists():
+            os.close(platform.open_private(path, append=True))
+        self._connection = sqlite3.connect(path, timeout=5.0, isolation_level=None)
+        try:
+            self._connection.execute("pragma journal_mode = wal")
+            self._connection.execute("pragma synchronous = normal")
+            self._connection.execute("pragma foreign_keys = on")
+            self._migrate()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @classmethod
+    def open_default(cls) -> Self:
+        """The store at its usual place."""
+        return cls(places.state_folder() / "fleet.db")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def _migrate(self) -> None:
+        (version,) = self._connection.execute("pragma user_version").fetchone()
+        if version > len(MIGRATIONS):
+            raise sqlite3.DatabaseError("the state database was made by a newer version of fleet")
+        for step in range(version, len(MIGRATIONS)):
+            self._connection.executescript(f"begin;{MIGRATIONS[step]}pragma user_version = {step + 1};commit;")
+
+    def record_run(
+        self,
+        inventory: Sequence[Path],
+        *,
+        command: str,
+        started: float,
+        elapsed: float,
+        outcomes: Iterable[tuple[str, str]],
+    ) -> int:
+        """Keep one run on *inventory* in one transaction; its number. *outcomes* are pairs of site and outcome."""
+        key = identity(inventory)
+        self._connection.execute("begin immediate")
+        try:
+            cursor = self._connection.execute(
+                "insert into run (inventory, command, started, elapsed) values (?, ?, ?, ?)",
+                (key, command, started, elapsed),
+            )
+            number = cursor.lastrowid or 0
+            self._connection.executemany(
+                "insert into outcome (run, site, outcome) values (?, ?, ?)",
+                ((number, site, outcome) for site, outcome in outcomes),
+            )
+            self._connection.execute(
+                "delete from run where inventory = ? and id not in "
+                "(select id from run where inventory = ? order by id desc limit ?)",
+                (key, key, KEPT_RUNS),
+            )
+            self._connection.execute("commit")
+        except BaseException:
+            self._connection.execute("rollback")
+            raise
+        return number
+
+    def last_outcomes(self, inventory: Sequence[Path]) -> Mapping[str, str] | None:
+        """Site -> outcome of the last run on *inventory*; None where there was none."""
+        found = self._connection.execute(
+            "select id from run where inventory = ? order by id desc limit 1", (identity(inventory),)
+        ).fetchone()
+        if found is None:
+            return None
+        return dict(self._connection.execute("select site, outcome from outcome where run = ?", found))
+
+
+def identity(inventory: Sequence[Path]) -> str:
+    """What tells one inventory from another: the files that it consists of."""
+    return json.dumps(sorted(str(path.resolve()) for path in inventory))
