@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Awaitable, Callable
 
@@ -14,6 +15,9 @@ __all__ = ["TokenSource"]
 
 LOGIN_TRIES = 3
 """How often a login that failed for a passing reason is tried in one run."""
+
+SILENT_FOR = 60.0
+"""Seconds for which a login that used up its time is not tried again."""
 
 
 class TokenSource:
@@ -39,6 +43,7 @@ class TokenSource:
         self._failure: tuple[int, SiteError] | None = None
         self._round = 0
         self._failures = 0
+        self._failed_at = 0.0
         self.logins = 0
 
     @property
@@ -56,10 +61,21 @@ class TokenSource:
             if self._token is not None and self._clock() < self._renew_at:
                 return self._token
             if self._refused is not None:
-                raise self._refused
-            if self._failure is not None and (self._failure[0] > waited_for or self._failures >= LOGIN_TRIES):
-                raise self._failure[1]
+                raise copy.copy(self._refused)
+            if self._failure is not None and self._shares(waited_for, self._failure[1]):
+                # A copy: each caller writes its own site and attempts into the error.
+                raise copy.copy(self._failure[1])
             return await self._renew()
+
+    def _shares(self, waited_for: int, failure: SiteError) -> bool:
+        """Whether the last failure is this caller's too, instead of a reason to try once more.
+
+        It is, for those who waited while it happened, after too many tries, and for a while where the login used up
+        its time: what did not answer in thirty seconds is not asked again by the next caller at once.
+        """
+        if self._round > waited_for or self._failures >= LOGIN_TRIES:
+            return True
+        return not failure.passing and self._clock() - self._failed_at < SILENT_FOR
 
     async def _renew(self) -> Token:
         self.logins += 1
@@ -75,6 +91,7 @@ class TokenSource:
         except SiteError as error:
             self._failures += 1
             self._failure = (self._round, error)
+            self._failed_at = self._clock()
             raise
         self._failures = 0
         self._failure = None

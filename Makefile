@@ -1,0 +1,64 @@
+# make demo: simulated sites, a health sweep and a merged call.   make test: every test.   make help: the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export UV_PYTHON_DOWNLOADS := never
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help demo test lint bench soak conformance lock clean
+
+help:
+	@echo "make demo          25 simulated sites, some of them ill; a health sweep and one merged call"
+	@echo "make test          every test"
+	@echo "make lint          format, lint, strict typing, import rules, platform rules"
+	@echo "make bench         fleet beside a bare aiohttp script"
+	@echo "make soak          long property and failure runs"
+	@echo "make conformance   clients of others against the simulator"
+	@echo "make lock          resolve the dependencies anew"
+	@echo "make clean         remove the virtual environment and caches"
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "fleet needs Python 3.11 or later"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/.ready: $(BIN)/uv requirements/dev.lock pyproject.toml
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r requirements/dev.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@$(BIN)/python -m compileall -q fleet
+	@touch $@
+
+demo: $(VENV)/.ready
+	@$(BIN)/python tools/demo.py
+
+test: $(VENV)/.ready
+	@$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.ready
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/mypy --platform win32
+	@$(BIN)/mypy --platform darwin
+	@$(BIN)/lint-imports
+	@$(BIN)/python tools/platform_lint.py
+	@$(BIN)/codespell fleet docs tests tools README.md CHANGELOG.md
+
+bench: $(VENV)/.ready
+	@$(BIN)/python benchmarks/fleet_beside_bare.py
+
+soak: $(VENV)/.ready
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -n 2 tests/properties
+
+conformance: $(VENV)/.ready
+	@$(BIN)/python tools/conformance.py
+
+lock: $(BIN)/uv
+	@$(BIN)/uv pip compile pyproject.toml --extra keyring --extra crypto --extra speed --group dev --universal \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+		--python-version 3.11 --quiet --upgrade -o requirements/dev.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -1,0 +1,44 @@
+"""What every test gets: folders of its own for state, configuration and cache, and simulated sites."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from fleet.simulator import Simulator
+
+pytest_plugins = ["fleet.simulator.pytest"]
+
+settings.register_profile(
+    "ci", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.register_profile("soak", max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(autouse=True)
+def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test reads or writes the user's folders, and none sees a variable of the machine's."""
+    for name in list(os.environ):
+        if name.startswith("FLEET_"):
+            monkeypatch.delenv(name)
+    for kind in ("STATE", "CONFIG", "CACHE"):
+        monkeypatch.setenv(f"FLEET_{kind}_DIR", str(tmp_path / kind.lower()))
+    monkeypatch.setenv("NO_COLOR", "1")
+    yield
+
+
+@pytest.fixture
+def write_inventory(tmp_path: Path) -> Callable[[Simulator | str], Path]:
+    """A function that writes the inventory of a simulator, or a text, and returns the file."""
+
+    def write(source: Simulator | str) -> Path:
+        path = tmp_path / "inventory.toml"
+        path.write_text(source if isinstance(source, str) else source.inventory_toml(), encoding="utf-8")
+        return path
+
+    return write

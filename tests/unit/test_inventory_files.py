@@ -1,0 +1,227 @@
+"""Inventory files: what is folded in, and every mistake at once with its place."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fleet.errors import ConfigFailed, InventoryError, UsageError
+from fleet.inventory.load import Source, find_sources, load, load_with_origins
+from fleet.inventory.secrets import CredentialRef, Secret, SecretStore
+
+Write = Callable[[str], Path]
+
+GOOD = """
+[defaults]
+username = "siteadmin"
+password = { env = "FLEET_PASSWORD" }
+timeout = "30s"
+labels = { owner = "gis" }
+
+[groups.prod]
+labels = { tier = "prod", colour = "red" }
+timeout = "20s"
+
+[groups.emea]
+groups = ["nordics"]
+timeout = "5m"
+
+[groups.nordics]
+timeout = "10s"
+labels = { colour = "blue" }
+
+[sites.oslo]
+url = "https://GIS-oslo.example.com/arcgis/"
+groups = ["nordics", "prod"]
+labels = { role = "hosting" }
+
+[sites.bergen]
+url = "https://gis-bergen.example.com/arcgis"
+groups = ["prod"]
+timeout = "1m30s"
+"""
+
+
+def read(path: Path) -> object:
+    return load([Source(path, trusted=True)])
+
+
+def problems(path: Path) -> list[str]:
+    with pytest.raises(InventoryError) as caught:
+        load([Source(path, trusted=True)])
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_values_come_from_site_then_groups_in_order_then_defaults(write_inventory: Write) -> None:
+    inventory = load([Source(write_inventory(GOOD), trusted=True)])
+    oslo, bergen = inventory["oslo"], inventory["bergen"]
+    assert oslo.url == "https://gis-oslo.example.com/arcgis"
+    assert oslo.timeout == 300.0, "the nested group nordics yields to emea, which lists it"
+    assert oslo.labels == {"role": "hosting", "colour": "blue", "tier": "prod", "owner": "gis"}
+    assert oslo.groups == ("nordics", "emea", "prod")
+    assert bergen.timeout == 90.0
+    assert bergen.username == "siteadmin"
+
+
+def test_every_mistake_is_told_at_once_with_line_and_nearest_key(write_inventory: Write) -> None:
+    path = write_inventory(
+        """[defaults]
+usernme = "x"
+[groups.a]
+groups = ["b"]
+[groups.b]
+groups = ["a"]
+[sites.one]
+url = "https://one.example.com/arcgis"
+groups = ["prodd"]
+timeout = 30
+[sites.two]
+url = "http://two.example.com/arcgis"
+[sites.three]
+url = "https://one.example.com/arcgis"
+password = "hunter22"
+[sites.all]
+url = "https://all.example.com/arcgis"
+"""
+    )
+    told = problems(path)
+    text = "\n".join(told)
+    assert f"{path}:2: defaults.usernme: unknown key (did you mean username?)" in told
+    assert "circle" in text
+    assert f"{path}:9: sites.one.groups: unknown group 'prodd'" in text
+    assert f"{path}:10: sites.one.timeout" in text
+    assert f"{path}:14: sites.three.url" in text
+    assert f"{path}:15: sites.three.password" in text
+    assert f"{path}:16: sites.all" in text
+    assert "hunter22" not in text
+
+
+def test_http_is_refused_unless_allowed_or_loopback(write_inventory: Write) -> None:
+    [told] = problems(write_inventory('[sites.a]\nurl = "http://gis.example.com/arcgis"\n'))
+    assert "allow_http" in told
+    read(write_inventory('[sites.a]\nurl = "http://gis.example.com/arcgis"\nallow_http = true\n'))
+    read(write_inventory('[sites.a]\nurl = "http://127.0.0.1:6080/arcgis"\n'))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:pw@gis.example.com/arcgis",
+        "https://gis.example.com/arcgis?x=1",
+        "ftp://gis.example.com",
+        "https://169.254.169.254/arcgis",
+        "https://gis.example.com/arcgis/admin",
+        "https://gis.example.com/a/../b",
+        "https://gis.example.com:99999/arcgis",
+    ],
+)
+def test_rule_i1_an_address_holds_no_account_query_or_link_local_host(write_inventory: Write, url: str) -> None:
+    [told] = problems(write_inventory(f'[sites.a]\nurl = "{url}"\n'))
+    assert ":2: sites.a.url" in told
+    assert "pw" not in told
+
+
+def test_a_syntax_error_has_its_line(write_inventory: Write) -> None:
+    [told] = problems(write_inventory('[sites.a]\nurl = "https://a.example.com/arcgis"\nthis is not toml\n'))
+    assert ":3:" in told
+
+
+def test_origins_name_file_line_and_table(write_inventory: Write) -> None:
+    path = write_inventory(GOOD)
+    _, origins = load_with_origins([Source(path, trusted=True)], "oslo")
+    found = {origin.key: (origin.line, origin.table) for origin in origins}
+    assert found["timeout"] == (14, "groups.emea")
+    assert found["username"] == (3, "defaults")
+    assert found["labels.colour"] == (18, "groups.nordics")
+    with pytest.raises(UsageError, match="did you mean oslo"):
+        load_with_origins([Source(path, trusted=True)], "olso")
+
+
+def test_several_files_join_groups_and_refuse_a_site_twice(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(
+        '[defaults]\nreads = 2\n[groups.p]\n[sites.x]\nurl="https://x.example.com"\ngroups=["p"]\n'
+    )
+    (tmp_path / "b.toml").write_text('[groups.p]\ntimeout="9s"\n[sites.y]\nurl="https://y.example.com"\ngroups=["p"]\n')
+    inventory = load(find_sources([tmp_path]))
+    assert inventory["x"].timeout == inventory["y"].timeout == 9.0
+    assert (inventory["x"].reads, inventory["y"].reads) == (2, 4), "defaults hold for their own file"
+    (tmp_path / "c.toml").write_text('[sites.x]\nurl="https://z.example.com"\n')
+    with pytest.raises(InventoryError, match=r"a\.toml:4"):
+        load(find_sources([tmp_path]))
+
+
+def test_where_the_inventory_comes_from(tmp_path: Path) -> None:
+    environment = {"FLEET_CONFIG_DIR": str(tmp_path / "config")}
+    with pytest.raises(UsageError, match="fleet init"):
+        find_sources(environment=environment, folder=tmp_path)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "inventory.toml").touch()
+    assert [s.trusted for s in find_sources(environment=environment, folder=tmp_path)] == [True]
+    (tmp_path / "inventory.toml").touch()
+    assert [(s.path, s.trusted) for s in find_sources(environment=environment, folder=tmp_path)] == [
+        (tmp_path / "inventory.toml", False)
+    ]
+    environment["FLEET_INVENTORY"] = "/elsewhere.toml"
+    assert find_sources(environment=environment, folder=tmp_path) == [Source(Path("/elsewhere.toml"), trusted=True)]
+
+
+def test_rule_t2_a_secret_renders_as_stars_everywhere() -> None:
+    secret = Secret("hunter22")
+    shown = [
+        repr(secret),
+        str(secret),
+        f"{secret}",
+        f"{secret:>20}",
+        "%s" % secret,
+        repr([secret]),
+        repr({"a": secret}),
+    ]  # noqa: UP031
+    shown.append(repr(CredentialRef(kind="plain", plain=secret)))
+    assert not any("hunter22" in text for text in shown)
+    with pytest.raises(TypeError):
+        pickle.dumps(secret)
+    assert secret == Secret("hunter22")
+    assert secret != Secret("hunter23")
+    assert secret.reveal() == "hunter22"
+
+
+def test_rule_t3_a_secret_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("hunter22\n")
+    reference = CredentialRef(kind="file", where=str(file))
+    file.chmod(0o644)
+    with pytest.raises(ConfigFailed, match="read by others"):
+        SecretStore().resolve(reference)
+    file.chmod(0o600)
+    assert SecretStore().resolve(reference).reveal() == "hunter22"
+
+
+def test_rule_i3_a_secret_command_runs_from_a_trusted_file_only_and_sees_no_other_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "inventory.toml"
+    code = "import os; print(sorted(k for k in os.environ if k.startswith('FLEET_') or k == 'OTHER_SECRET'))"
+    path.write_text(
+        f"[defaults]\nusername = 'a'\npassword = {{ command = ['{sys.executable}', '-c', \"{code}\"] }}\n"
+        "[sites.a]\nurl = 'https://a.example.com'\n"
+    )
+    path.chmod(0o600)
+    monkeypatch.setenv("FLEET_PASSWORD", "x")
+    monkeypatch.setenv("OTHER_SECRET", "y")
+    store = SecretStore(hidden={"OTHER_SECRET"})
+    untrusted = load([Source(path, trusted=False)])["a"].password
+    assert untrusted is not None
+    with pytest.raises(ConfigFailed, match="allow-commands"):
+        store.resolve(untrusted)
+    trusted = load([Source(path, trusted=True)])["a"].password
+    assert trusted is not None
+    assert store.resolve(trusted).reveal() == "[]"
+    path.chmod(0o666)
+    shared = load([Source(path, trusted=True)])["a"].password
+    assert shared is not None
+    with pytest.raises(ConfigFailed, match="others can write"):
+        SecretStore().resolve(shared)
