@@ -23,7 +23,8 @@ def provider_for(site: Site) -> Provider:
         case "token":
             return GivenToken(site)
         case "oauth":
-            assert auth.portal is not None and auth.client_id is not None
+            assert auth.portal is not None
+            assert auth.client_id is not None
             return ApplicationLogin(auth.portal, auth.client_id)
         case "portal":
             assert auth.portal is not None

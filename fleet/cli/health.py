@@ -92,8 +92,6 @@ def _rows(report: Report) -> list[dict[str, object]]:
                 {"site": outcome.site, "check": "", "status": "unknown", "saw": saw, "wanted": "", "advice": ""}
             )
             continue
-        for check in value["checks"]:
-            rows.append(
-                {"site": outcome.site, **{key: check[key] for key in ("check", "status", "saw", "wanted", "advice")}}
-            )
+        told = ("check", "status", "saw", "wanted", "advice")
+        rows += [{"site": outcome.site, **{key: check[key] for key in told}} for check in value["checks"]]
     return rows

@@ -15,13 +15,13 @@ from fleet.auth.choose import provider_for, secrets_of
 from fleet.auth.portal import Exchange, federation_refusal
 from fleet.auth.provider import Flow, Provider, Token
 from fleet.client.breaker import Breaker, counts_against_site
+from fleet.client.handshake import PeerCertificate, peer_certificate
 from fleet.client.redirects import HOPS, next_request
 from fleet.client.retry import RetryBudget, Retrying
 from fleet.client.settings import DEFAULT_TIMEOUT
 from fleet.client.tokens import TokenSource
-from fleet.client.trace import Exchange as TracedExchange
 from fleet.client.trace import MASK
-from fleet.client.transport import PeerCertificate
+from fleet.client.trace import Exchange as TracedExchange
 from fleet.errors import (
     FateUnknown,
     Locked,
@@ -81,7 +81,6 @@ class SiteClient:
         self._placement: Placement = "header"
         self._header_worked = False
         self._federation_seen = site.auth.kind not in ("portal", "oauth")
-        self._certificate: list[PeerCertificate] | None = None
         self.release: Release | None = None
         self.change_in_flight: str | None = None
         self.first_attempt: float | None = None
@@ -118,15 +117,16 @@ class SiteClient:
         """Sign in, unless that has been done; raises `LoginRefused`, or what stood in the way."""
         await self._retried(self._signed_in, None)
 
-    def show_certificate(self) -> None:
-        """Keep the certificate of the next connection, for `certificate`."""
-        if self._certificate is None:
-            self._certificate = []
+    async def certificate(self) -> PeerCertificate | None:
+        """The certificate that the site shows, from a TLS handshake of its own without any request; None over http.
 
-    @property
-    def certificate(self) -> PeerCertificate | None:
-        """The certificate that the site showed, once `show_certificate` was asked for and a request made."""
-        return self._certificate[0] if self._certificate else None
+        It is judged as every other connection's is: raises `TlsFailed`, `ConnectFailed` or `TimedOut`.
+        """
+        if self.site.in_clear or self.site.proxy is not None:
+            return None
+        if self._tls is None:
+            self._tls = await self._run.tls_parameter(self.site)
+        return await peer_certificate(self.site.url, self._tls)
 
     # Retry and breaker
 
@@ -203,7 +203,7 @@ class SiteClient:
                 if "clientid" in refusal.message.lower():
                     # The next token would be bound in the same way: signing in again would only go in circles.
                     raise
-                if refusal.code == 499 and in_header and not self._header_worked:
+                if refusal.code == 499 and in_header and (renewed or not self._header_worked):
                     # A fresh token that "was not found": this site looks for it in the body only.
                     self._placement = "body"
                     continue
@@ -348,14 +348,10 @@ class SiteClient:
             self._tls = await run.tls_parameter(self.site)
         watch = run.settings.on_exchange
         if watch is None:
-            return await run.transport.send(
-                request, tls=self._tls, limit=limit, proxy=self.site.proxy, certificate=self._certificate
-            )
+            return await run.transport.send(request, tls=self._tls, limit=limit, proxy=self.site.proxy)
         started = run.clock()
         try:
-            response = await run.transport.send(
-                request, tls=self._tls, limit=limit, proxy=self.site.proxy, certificate=self._certificate
-            )
+            response = await run.transport.send(request, tls=self._tls, limit=limit, proxy=self.site.proxy)
         except SiteError as error:
             watch(_traced(self.site, request, None, error.message, run.clock() - started))
             raise

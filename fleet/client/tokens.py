@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from fleet.auth.provider import Token
-from fleet.errors import LoginRefused, SiteError
+from fleet.errors import LoginRefused, SiteError, TimedOut
 
 __all__ = ["TokenSource"]
 
@@ -75,7 +75,7 @@ class TokenSource:
         """
         if self._round > waited_for or self._failures >= LOGIN_TRIES:
             return True
-        return not failure.passing and self._clock() - self._failed_at < SILENT_FOR
+        return isinstance(failure, TimedOut) and self._clock() - self._failed_at < SILENT_FOR
 
     async def _renew(self) -> Token:
         self.logins += 1

@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
-import time
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -30,7 +29,7 @@ from fleet.errors import (
 )
 from fleet.protocol.message import Request, Response
 
-__all__ = ["PeerCertificate", "Transport"]
+__all__ = ["Transport"]
 
 FORM = "application/x-www-form-urlencoded"
 SMALL = 64 * 1024
@@ -38,29 +37,6 @@ SMALL = 64 * 1024
 
 MAX_HEADERS = 128
 MAX_HEADER = 8190
-
-
-class PeerCertificate:
-    """The certificate that a site showed on a connection: as the TLS library decoded it, and in DER form."""
-
-    __slots__ = ("decoded", "der", "verified")
-
-    def __init__(self, decoded: Mapping[str, Any], der: bytes, *, verified: bool) -> None:
-        self.decoded = decoded
-        self.der = der
-        self.verified = verified
-
-    @property
-    def not_after(self) -> float | None:
-        """When it ends, in epoch seconds; None where the connection was not verified, which decodes nothing."""
-        text = self.decoded.get("notAfter")
-        return None if text is None else float(ssl.cert_time_to_seconds(text))
-
-    @property
-    def issuer(self) -> str | None:
-        """The issuer's common name, or organisation, where the certificate was decoded."""
-        names = {key: value for part in self.decoded.get("issuer", ()) for key, value in part}
-        return names.get("commonName") or names.get("organizationName")
 
 
 class Transport:
@@ -122,16 +98,14 @@ class Transport:
         tls: Any = True,
         limit: float,
         proxy: str | None = None,
-        certificate: list[PeerCertificate] | None = None,
     ) -> Response:
         """Send *request* and read the whole answer within *limit* seconds.
 
-        *certificate* is a list into which the certificate of the connection is put. Raises `ConnectFailed`,
-        `TlsFailed`, `TimedOut`, `TooLarge` or `BadAnswer`; whether the site may have acted on the request is said by
-        the error's `may_have_arrived`.
+        Raises `ConnectFailed`, `TlsFailed`, `TimedOut`, `TooLarge` or `BadAnswer`; whether the site may have acted on
+        the request is said by the error's `may_have_arrived`.
         """
         with anyio.move_on_after(limit):
-            async with self._exchange(request, tls=tls, proxy=proxy, certificate=certificate) as response:
+            async with self._exchange(request, tls=tls, proxy=proxy) as response:
                 body = await self._read(response, request.cap)
                 return Response(
                     status=response.status,
@@ -150,7 +124,6 @@ class Transport:
         *,
         tls: Any,
         proxy: str | None,
-        certificate: list[PeerCertificate] | None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         session = self._session
         assert session is not None, "the transport is used outside of its context"
@@ -174,8 +147,6 @@ class Transport:
                 ssl=tls,
                 proxy=proxy,
             ) as response:
-                if certificate is not None and not certificate:
-                    _note_certificate(response, certificate)
                 yield response
         except SiteError:
             raise
@@ -229,16 +200,6 @@ class Transport:
 
 def _resolver() -> aiohttp.abc.AbstractResolver:
     return aiohttp.ThreadedResolver()
-
-
-def _note_certificate(response: aiohttp.ClientResponse, into: list[PeerCertificate]) -> None:
-    connection = response.connection
-    transport = None if connection is None else connection.transport
-    channel = None if transport is None else transport.get_extra_info("ssl_object")
-    if channel is not None:
-        der = channel.getpeercert(binary_form=True) or b""
-        decoded = channel.getpeercert() or {}
-        into.append(PeerCertificate(decoded, der, verified=bool(decoded)))
 
 
 def _too_large(cap: int) -> TooLarge:
@@ -317,8 +278,3 @@ def _reason(error: BaseException | None) -> str:
 def _first_words(text: str) -> str:
     line = text.strip().splitlines()[0] if text.strip() else "unreadable"
     return "".join(c if c.isprintable() else "?" for c in line)[:80]
-
-
-def monotonic() -> float:
-    """The clock of all client code, in seconds."""
-    return time.monotonic()

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import anyio
 
 from fleet import admin as ops
+from fleet.client.handshake import PeerCertificate
 from fleet.client.site import SiteClient
-from fleet.client.transport import PeerCertificate
 from fleet.errors import BadAnswer, NotFound, ServerFailed, SiteError, TooLarge
 from fleet.protocol.fields import ServiceId, root_folder
 
@@ -84,9 +84,8 @@ class Facts:
         return await self._once("health", lambda: self.client.call(ops.info.healthcheck()))
 
     async def certificate(self) -> PeerCertificate | None:
-        """The certificate that the site showed when `rest/info` was asked for."""
-        await self.rest_info()
-        return self.client.certificate
+        """The certificate that the site shows."""
+        return await self._once("certificate", self.client.certificate)
 
     async def login(self) -> None:
         """Sign in."""

@@ -114,8 +114,6 @@ def verdict_work(options: HealthOptions, known: Mapping[str, Check]) -> Work:
 
 
 async def _look(client: SiteClient, checks: Sequence[Check], options: HealthOptions) -> dict[str, Any]:
-    if any(check.name == "tls" for check in checks) and not client.site.in_clear:
-        client.show_certificate()
     facts = Facts(client, since=options.since)
     results: dict[str, dict[str, Any]] = {}
     obstacles: dict[str, SiteError] = {}

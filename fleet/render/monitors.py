@@ -80,7 +80,7 @@ def as_nagios(report: Report) -> tuple[str, int]:
 
     The first line has the verdict and performance data; then comes a line for each site that is not well.
     """
-    counts = {status: 0 for status in NAGIOS}
+    counts = dict.fromkeys(NAGIOS, 0)
     details = []
     for outcome in report.outcomes:
         value = getattr(outcome, "value", None)

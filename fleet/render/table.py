@@ -190,7 +190,7 @@ def health_lines(report: Report, terminal: Terminal = PLAIN) -> list[str]:
         lines.insert(0, f"{paint('ok', 'green', terminal)}  {len(well)} sites: {shown}")
     verdicts = (report.merged or {}).get("verdicts", {})
     told = ", ".join(f"{count} {status}" for status, count in verdicts.items() if count)
-    summary = [line for line in summary_lines(_only(report, silent), terminal)[:-1]]
+    summary = summary_lines(_only(report, silent), terminal)[:-1]
     return [*lines, *([""] if lines else []), *summary, f"{told or 'no site was looked at'}; {coverage_line(report)}"]
 
 

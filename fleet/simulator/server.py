@@ -54,7 +54,7 @@ class Simulator:
         *,
         port: int = 0,
         username: str = "siteadmin",
-        password: str = "simulated",  # noqa: S107 - the simulated administrator's
+        password: str = "simulated",
         release: str = "11.3",
         seed: int = 1,
         faults: Mapping[str, str] | Iterable[tuple[str, str]] = (),
@@ -92,6 +92,7 @@ class Simulator:
         self._sockets: dict[str, socket.socket] = {}
         self._listeners: dict[str, asyncio.Server] = {}
         self._server: web.Server | None = None
+        self._working: set[asyncio.Future[Reply]] = set()
         self._authority: Authority | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         width = len(str(sites)) if sites > 9999 else 4
@@ -240,6 +241,9 @@ class Simulator:
             listener.close()
         if self._server is not None:
             await self._server.shutdown(0.1)
+        for work in list(self._working):
+            work.cancel()
+        await asyncio.gather(*self._working, return_exceptions=True)
         for listening in self._sockets.values():
             listening.close()
         self.ledger_book.close()
@@ -265,15 +269,26 @@ class Simulator:
             return _reset(request)
         early = self._early(place, call, request)
         if early is not None:
-            reply, operation = early, path.rstrip("/").rsplit("/", 1)[-1] or "admin"
+            reply = early
+            self._note(place, call, path.rstrip("/").rsplit("/", 1)[-1] or "admin", token_in, reply.status, reply)
         else:
-            reply, operation = await place.answer(call, token)
-        self._note(place, call, operation, token_in, reply.status, reply)
+            # What a site has begun it finishes, also when the caller hangs up meanwhile.
+            work = asyncio.ensure_future(self._work(place, call, token, token_in))
+            self._working.add(work)
+            work.add_done_callback(self._working.discard)
+            reply = await asyncio.shield(work)
         if reply.changed and "lost-answer" in faults:
             return _reset(request)
         if "huge" in faults and early is None and reply.code is None and token is not None:
             return await _huge(request)
         return await self._respond(request, call, reply, truncated="truncated" in faults)
+
+    async def _work(
+        self, place: SimulatedSite | SimulatedPortal, call: Call, token: str | None, token_in: str
+    ) -> Reply:
+        reply, operation = await place.answer(call, token)
+        self._note(place, call, operation, token_in, reply.status, reply)
+        return reply
 
     def _place(self, request: web.BaseRequest) -> tuple[SimulatedSite | SimulatedPortal | None, str]:
         """Which site the request is for, and the path below its context."""
@@ -406,7 +421,7 @@ async def _parse(
 
 
 def _bearer(request: web.BaseRequest, place: SimulatedSite | SimulatedPortal) -> str | None:
-    if isinstance(place, SimulatedSite) and place.switches.header_token == "ignored":  # noqa: S105 - a switch
+    if isinstance(place, SimulatedSite) and place.switches.header_token == "ignored":
         return None
     for name in ("X-Esri-Authorization", "Authorization"):
         text = request.headers.get(name, "")

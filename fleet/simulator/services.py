@@ -236,9 +236,7 @@ async def _switch(call: Call, service: Service, wanted: str) -> None:
         duration = site.switches.start_time if wanted == "STARTED" else site.switches.stop_time
         if duration and service.real != wanted:
             service.real = "STARTING" if wanted == "STARTED" else "STOPPING"
-            # The work goes on though the caller may hang up, as on a real server.
-            with anyio.CancelScope(shield=True):
-                await anyio.sleep(duration)
+            await anyio.sleep(duration)
         service.real = wanted
     site.state.log("INFO", (9999, f"Service '{service.key}' is {wanted.lower()}."), source=service.key)
 

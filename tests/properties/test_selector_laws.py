@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,10 +83,8 @@ def test_operators_are_those_of_sets(left: Selector, right: Selector) -> None:
 
 @given(st.text(max_size=40))
 def test_any_text_is_a_selector_or_a_selector_error(text: str) -> None:
-    try:
+    with contextlib.suppress(SelectorError):
         parse(text)
-    except SelectorError:
-        pass
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ def test_rule_t2_a_secret_renders_as_stars_everywhere() -> None:
         "%s" % secret,
         repr([secret]),
         repr({"a": secret}),
-    ]  # noqa: UP031
+    ]
     shown.append(repr(CredentialRef(kind="plain", plain=secret)))
     assert not any("hunter22" in text for text in shown)
     with pytest.raises(TypeError):
