@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sqlite3
 import sys
@@ -94,7 +95,7 @@ def run_on_sites(
 
 def _backend() -> dict[str, Any]:
     """Options of the event loop: a faster one where it is installed."""
-    if sys.platform == "win32":
+    if sys.platform == "win32" or os.environ.get("FLEET_LOOP") == "asyncio":
         return {}
     try:
         import uvloop  # noqa: F401

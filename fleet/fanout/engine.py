@@ -70,9 +70,12 @@ async def fan_out(
             yield run.outcomes()
             group.cancel_scope.cancel()
     except BaseExceptionGroup as errors:
-        if len(errors.exceptions) == 1:
-            raise errors.exceptions[0] from None
-        raise
+        cause: BaseException = errors
+        while isinstance(cause, BaseExceptionGroup) and len(cause.exceptions) == 1:
+            cause = cause.exceptions[0]
+        if cause is errors:
+            raise
+        raise cause from None
 
 
 def interleaved(sites: Iterable[Site]) -> list[Site]:

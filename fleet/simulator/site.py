@@ -171,6 +171,8 @@ class SimulatedSite:
             route, args = found
             operation = route.operation
             call.args = args
+            if operation in self.switches.lacking:
+                raise admin_failure(404, f"Could not find resource or operation '{operation}' on the system.")
             if route.token:
                 self._admit(call, token, rest=path.lower().startswith("rest"))
             if call.method not in route.methods:

@@ -88,6 +88,8 @@ class Switches:
     start_time: float = 0.0
     stop_time: float = 0.0
     token_minutes: float = 60.0
+    lacking: frozenset[str] = frozenset()
+    """Operations, by the last part of their path, that the site says it does not have."""
 
 
 class SiteState:
