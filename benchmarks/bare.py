@@ -13,7 +13,9 @@ import tomllib
 import aiohttp
 
 
-async def one(session: aiohttp.ClientSession, limit: asyncio.Semaphore, name: str, url: str, user: str, password: str) -> None:
+async def one(
+    session: aiohttp.ClientSession, limit: asyncio.Semaphore, name: str, url: str, user: str, password: str
+) -> None:
     async with limit:
         started = time.monotonic()
         try:

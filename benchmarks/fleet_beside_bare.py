@@ -52,11 +52,13 @@ def inventory(path: Path, count: int, ca: str) -> None:
 
 def measure(count: int, *, tls: bool = False, uvloop: bool = False, dead: int = 0, rounds: int = 2) -> None:
     folder = Path(tempfile.mkdtemp(prefix="fleet-bench-"))
-    arguments = [str(count), "0.05", "tls" if tls else "plain", str(dead)]
-    server = subprocess.Popen([sys.executable, str(HERE / "sites.py"), *arguments], stdout=subprocess.PIPE, text=True)
+    servers = serve(count, tls, dead)
     try:
-        assert server.stdout is not None
-        ca = server.stdout.readline().strip().removeprefix("ready").strip()
+        assert servers[0].stdout is not None
+        ca = servers[0].stdout.readline().strip().removeprefix("ready").strip()
+        for server in servers[1:]:
+            assert server.stdout is not None
+            server.stdout.readline()
         path = folder / "inventory.toml"
         inventory(path, count, ca)
         environment = {**os.environ, "FLEET_PASSWORD": "x" * 12, "FLEET_STATE_DIR": str(folder / "state")}
@@ -83,8 +85,32 @@ def measure(count: int, *, tls: bool = False, uvloop: bool = False, dead: int = 
         ratio_memory = best["fleet"].memory / best["bare"].memory
         print(f"{'fleet / bare':24} {'':>6} {'':>8} {ratio_cpu:>8.2f} {'':>11} {ratio_memory:>9.2f}")
     finally:
-        server.kill()
-        server.wait()
+        for server in servers:
+            server.kill()
+            server.wait()
+
+
+def serve(count: int, tls: bool, dead: int) -> list[subprocess.Popen[str]]:
+    """The sites, in as many processes as their descriptors need: the bare script keeps every connection open."""
+    share = 5000
+    starts = range(0, count, share) if not tls else range(1)
+    return [
+        subprocess.Popen(
+            [
+                sys.executable,
+                str(HERE / "sites.py"),
+                str(start),
+                str(min(count, start + share) if not tls else count),
+                "0.05",
+                "tls" if tls else "plain",
+                str(dead),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for start in starts
+    ]
 
 
 def show(name: str, count: int, cost: Cost) -> None:

@@ -63,7 +63,7 @@ def address(number: int) -> str:
     return f"127.{1 + number // 62500}.{number // 250 % 250}.{1 + number % 250}"
 
 
-async def main(count: int, latency: float, tls: bool, dead: int) -> None:
+async def main(start: int, end: int, latency: float, tls: bool, dead: int) -> None:
     platform.raise_descriptor_limit()
     loop = asyncio.get_running_loop()
     context: ssl.SSLContext | None = None
@@ -74,11 +74,11 @@ async def main(count: int, latency: float, tls: bool, dead: int) -> None:
 
         authority = trustme.CA()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        names = [address(number) for number in range(count)]
+        names = [address(number) for number in range(start, end)]
         authority.issue_cert(*names).configure_cert(context)
         ca = str(Path(folder.name) / "ca.pem")
         authority.cert_pem.write_to_path(ca)
-    for number in range(count):
+    for number in range(start, end):
         refuses, silent = number < dead // 2, dead // 2 <= number < dead
         if not refuses:
             await loop.create_server(
@@ -89,4 +89,4 @@ async def main(count: int, latency: float, tls: bool, dead: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3] == "tls", int(sys.argv[4])))
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4] == "tls", int(sys.argv[5])))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from fleet.auth.provider import Flow, read_token
 from fleet.inventory.secrets import Secret
-from fleet.inventory.tables import origin_of
 from fleet.protocol.headers import HEADERS
 from fleet.protocol.message import Request
 
@@ -26,8 +25,8 @@ class ApplicationLogin:
         return ("oauth", self.portal, self.client_id)
 
     @property
-    def origins(self) -> frozenset[str]:
-        return frozenset({origin_of(self.portal)})
+    def base(self) -> str:
+        return self.portal
 
     def sign_in(self, secrets: Mapping[str, Secret]) -> Flow:
         """Requests of the login; *secrets* holds `client_secret`."""

@@ -29,8 +29,8 @@ class PortalLogin:
         return ("portal", self.portal, self.username)
 
     @property
-    def origins(self) -> frozenset[str]:
-        return frozenset({origin_of(self.portal)})
+    def base(self) -> str:
+        return self.portal
 
     def sign_in(self, secrets: Mapping[str, Secret]) -> Flow:
         """Requests of the login; *secrets* holds `password`. Federated sites take tokens bound to a referer only."""
@@ -69,8 +69,8 @@ class Exchange:
         )
 
     @property
-    def origins(self) -> frozenset[str]:
-        return frozenset({origin_of(self.portal)})
+    def base(self) -> str:
+        return self.portal
 
     def sign_in(self, secrets: Mapping[str, Secret]) -> Flow:
         """Requests of the exchange; *secrets* holds `token`, the portal's."""

@@ -43,13 +43,13 @@ Flow: TypeAlias = Generator[Request, Response, Token]
 
 
 class Provider(Protocol):
-    """A way to sign in. `identity` is equal for sites that share one token, `origins` are those that see secrets."""
+    """A way to sign in. `identity` is equal for sites that share one token, `base` is where secrets may go."""
 
     @property
     def identity(self) -> Hashable: ...
 
     @property
-    def origins(self) -> frozenset[str]: ...
+    def base(self) -> str: ...
 
     def sign_in(self, secrets: Mapping[str, Secret]) -> Flow: ...
 

@@ -40,8 +40,8 @@ class ServerLogin:
         return (self.site.url, self.site.username)
 
     @property
-    def origins(self) -> frozenset[str]:
-        return frozenset({origin_of(self.site.url)})
+    def base(self) -> str:
+        return self.site.url
 
     @property
     def encrypts(self) -> bool:

@@ -25,8 +25,8 @@ class GivenToken:
         return ("token", self.site.url, self.site.name)
 
     @property
-    def origins(self) -> frozenset[str]:
-        return frozenset()
+    def base(self) -> str:
+        return self.site.url
 
     def sign_in(self, secrets: Mapping[str, Secret]) -> Flow:
         """No requests at all; *secrets* holds `token`."""

@@ -34,7 +34,6 @@ from fleet.errors import (
 )
 from fleet.inventory.model import Site
 from fleet.inventory.secrets import Secret
-from fleet.inventory.tables import origin_of
 from fleet.protocol.envelope import decipher
 from fleet.protocol.message import Request, Response
 from fleet.protocol.release import Release
@@ -238,7 +237,7 @@ class SiteClient:
 
             async def exchanged() -> Token:
                 token = await of_portal.token()
-                return await self._drive(exchange.sign_in({"token": token.value}), exchange.origins)
+                return await self._drive(exchange.sign_in({"token": token.value}), exchange.base)
 
             return self._run.token_source(exchange.identity, exchanged)
         return self._run.token_source(provider.identity, lambda: self._sign_in(provider))
@@ -247,7 +246,7 @@ class SiteClient:
         references = secrets_of(self.site)
         secrets = {name: await self._run.secret(reference) for name, reference in references.items()}
         try:
-            return await self._drive(provider.sign_in(secrets), provider.origins)
+            return await self._drive(provider.sign_in(secrets), provider.base)
         except LoginRefused as refusal:
             if self.site.auth.kind == "server":
                 await self._explain_refusal()
@@ -281,14 +280,14 @@ class SiteClient:
             raise refusal
         self._federation_seen = True
 
-    async def _drive(self, flow: Flow, origins: frozenset[str]) -> Token:
-        """Send the requests of a login; every one must go to an origin that the inventory lists for this site."""
+    async def _drive(self, flow: Flow, base: str) -> Token:
+        """Send the requests of a login; every one must go below *base*, which the inventory names for this site."""
         limit = self._run.settings.timeout or self.site.timeout or DEFAULT_TIMEOUT
         try:
             request = next(flow)
             while True:
-                if origin_of(request.url) not in origins:
-                    raise RedirectRefused("a login went to an origin that is not listed for this site")
+                if not request.url.startswith(f"{base}/"):
+                    raise RedirectRefused("a login went to an address that is not listed for this site")
                 response, _ = await self._follow(request, limit, read=True)
                 request = flow.send(response)
         except StopIteration as end:

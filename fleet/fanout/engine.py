@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from itertools import zip_longest
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 import anyio
 
@@ -83,7 +82,7 @@ def interleaved(sites: Iterable[Site]) -> list[Site]:
     hosts: dict[str, list[Site]] = {}
     count = 0
     for site in sites:
-        hosts.setdefault(urlsplit(site.url).netloc, []).append(site)
+        hosts.setdefault(site.url.split("/", 3)[2], []).append(site)
         count += 1
     if len(hosts) == count:
         return [site for group in hosts.values() for site in group]

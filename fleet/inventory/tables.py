@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+_PRINTABLE = re.compile(r"[!-\[\]-~]+", re.ASCII)
 RESERVED = frozenset({"all", "and", "or", "not"})
 SECRET_KINDS = ("env", "file", "keyring", "command")
 MISSING = object()
@@ -44,6 +45,8 @@ def is_loopback(host: str) -> bool:
     """Whether *host* is this machine's loopback, told by its text alone."""
     if host == "localhost":
         return True
+    if not host[-1:].isdigit() and ":" not in host:
+        return False
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -179,13 +182,16 @@ class TableReader:
             return "an address holds no account; use username and password"
         if parts.query or parts.fragment or "?" in raw or "#" in raw:
             return "an address of a site has no ? and no #"
-        if not raw.isascii() or any(c.isspace() or ord(c) < 33 for c in raw) or "\\" in raw:
+        if not _PRINTABLE.fullmatch(raw):
             return "an address has ASCII characters only, and no blanks"
         if "//" in parts.path or any(part in (".", "..") for part in parts.path.split("/")):
             return "the path of an address has no empty part and no dots"
         try:
-            address = ipaddress.ip_address(host)
+            # Names, which most hosts are, end in a letter; the parser of addresses is slow to say so.
+            address = ipaddress.ip_address(host) if host[-1].isdigit() or ":" in host else None
         except ValueError:
+            address = None
+        if address is None:
             if host.rstrip(".").lower() in ("metadata", "metadata.google.internal"):
                 return "this names a cloud's metadata service, which is no site"
             return None
