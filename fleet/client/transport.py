@@ -6,11 +6,10 @@ import errno
 import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 import aiohttp
 import anyio
@@ -105,62 +104,51 @@ class Transport:
         the request is said by the error's `may_have_arrived`.
         """
         with anyio.move_on_after(limit):
-            async with self._exchange(request, tls=tls, proxy=proxy) as response:
-                body = await self._read(response, request.cap)
-                return Response(
-                    status=response.status,
-                    headers={name.lower(): value for name, value in response.headers.items()},
-                    body=body,
-                )
+            try:
+                return await self._exchange(request, tls, proxy)
+            except SiteError:
+                raise
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                raise _translate(error, request) from None
         raise TimedOut(
             f"no answer in {limit:g} s",
             hint="raise --timeout if the site is only slow",
         )
 
-    @asynccontextmanager
-    async def _exchange(
-        self,
-        request: Request,
-        *,
-        tls: Any,
-        proxy: str | None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _exchange(self, request: Request, tls: Any, proxy: str | None) -> Response:
         session = self._session
         assert session is not None, "the transport is used outside of its context"
-        headers = dict(request.headers)
-        headers["Accept-Encoding"] = "gzip"
+        headers = {**request.headers, "Accept-Encoding": "gzip"}
         if request.last:
             headers["Connection"] = "close"
         data: bytes | None = None
         if request.method == "POST":
-            data = urlencode(request.form).encode("ascii")
+            data = _encoded(request.form).encode("ascii")
             headers["Content-Type"] = FORM
         address = f"{request.url}?{_encoded(request.query)}" if request.query else request.url
         self.requests += 1
+        response = await session.request(
+            request.method,
+            URL(address, encoded=True),
+            data=data,
+            headers=headers,
+            allow_redirects=False,
+            ssl=tls,
+            proxy=proxy,
+        )
         try:
-            async with session.request(
-                request.method,
-                URL(address, encoded=True),
-                data=data,
-                headers=headers,
-                allow_redirects=False,
-                ssl=tls,
-                proxy=proxy,
-            ) as response:
-                yield response
-        except SiteError:
+            body = await self._read(response, request.cap)
+        except BaseException:
+            response.close()
             raise
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _translate(error, request) from None
+        return Response(status=response.status, headers=response.headers, body=body)
 
     async def _read(self, response: aiohttp.ClientResponse, cap: int) -> bytes:
         length = response.content_length
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if length is not None and length > cap:
-            response.close()
             raise _too_large(cap)
         if encoding not in ("identity", "", "gzip", "x-gzip"):
-            response.close()
             raise BadAnswer(f"the answer is encoded as {encoding[:40]!r}, which was not asked for")
         if length is not None and length <= SMALL and encoding in ("identity", ""):
             return await response.content.read()
@@ -187,20 +175,20 @@ class Transport:
                 parts += piece
             if inflater is not None and not inflater.eof and sent:
                 raise ConnectFailed("the compressed answer broke off", may_have_arrived=True, fate_open=True)
-        except SiteError:
-            response.close()
-            raise
         except zlib.error:
-            response.close()
             raise BadAnswer("the answer says gzip and is none") from None
         finally:
             self._holding.leave(ticket)
         return bytes(parts)
 
 
-def _encoded(query: Mapping[str, str]) -> str:
-    # Most addresses have this one query, and encoding it anew for each would be a tenth of our own share of a request.
-    return "f=json" if len(query) == 1 and query.get("f") == "json" else urlencode(query)
+def _encoded(fields: Mapping[str, str]) -> str:
+    """*fields* as a form or a query. Most values are plain words, and the library takes its time to find that out."""
+    return "&".join(
+        f"{name if name.isalnum() and name.isascii() else quote_plus(name)}="
+        f"{value if value.isalnum() and value.isascii() else quote_plus(value)}"
+        for name, value in fields.items()
+    )
 
 
 def _resolver() -> aiohttp.abc.AbstractResolver:

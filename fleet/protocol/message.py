@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What came back: status, headers with lower-case names, and the whole decoded body."""
+    """What came back: status, headers (asked for by lower-case names), and the whole decoded body."""
 
     status: int
     headers: Mapping[str, str]

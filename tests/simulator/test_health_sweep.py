@@ -101,7 +101,10 @@ async def test_the_inventory_moves_thresholds_and_switches_checks_off(
     simulate: Simulate, write_inventory: Write
 ) -> None:
     simulator = await simulate(sites=1, faults={"sim-0001": "service-down"})
-    text = "\n[sites.sim-0001.checks]\nservices = { severity = 'warning' }\nmode = { enabled = false }\nlicense = { warning = 100000 }\n"
+    text = (
+        "\n[sites.sim-0001.checks]\nservices = { severity = 'warning' }\n"
+        "mode = { enabled = false }\nlicense = { warning = 100000 }\n"
+    )
     report = await swept(simulator, write_inventory, text=text)
     found = statuses(report)
     assert found["services"] == "warning"
