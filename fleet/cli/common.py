@@ -71,9 +71,9 @@ class Common:
 
     inventory: tuple[str, ...]
     select: str | None
-    output: str | None
     allow_commands: bool
     allow_empty: bool
+    output: str | None = None
     timeout: float | None = None
     deadline: float | None = None
     width: int = 100

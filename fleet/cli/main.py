@@ -89,6 +89,12 @@ def run(arguments: list[str] | None = None) -> int:
     except FleetError as error:
         _say(str(error))
         return 1
+    except SystemExit as end:
+        # What the library for command lines does when nobody reads standard output any more.
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":
+            _silence()
+            return 141
+        return end.code if isinstance(end.code, int) else 1
     except BrokenPipeError:
         _silence()
         return 141
@@ -114,4 +120,4 @@ def _say(text: str) -> None:
 def _silence() -> None:
     """Nobody reads standard output any more: what is still buffered must not raise when the interpreter ends."""
     descriptor = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(descriptor, sys.stdout.fileno())
+    os.dup2(descriptor, 1)

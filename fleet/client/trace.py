@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -24,6 +25,12 @@ SECRET_FIELDS = frozenset(
         "refresh_token",
     }
 )
+_SECRET_MEMBER = re.compile(
+    r"""("(?:token|access_token|refresh_token|password|sharedkey|[a-z]*secret(?:key)?|webgisservertrustkey)"\s*:\s*)"(?:[^"\\]|\\.)*"?""",
+    re.IGNORECASE,
+)
+"""A member of a JSON answer that is secret, such as the token in the answer to a login."""
+
 SECRET_HEADERS = frozenset(
     {
         "authorization",
@@ -74,7 +81,7 @@ def render_exchange(exchange: Exchange, *, body_limit: int = 20_000) -> str:
         response = exchange.response
         lines.append(f"< HTTP {response.status} in {exchange.elapsed:.3f} s, {len(response.body)} bytes")
         lines += [f"< {line}" for line in _header_lines(response.headers)]
-        text = response.body[:body_limit].decode("utf-8", "backslashreplace")
+        text = _SECRET_MEMBER.sub(rf'\1"{MASK}"', response.body[:body_limit].decode("utf-8", "backslashreplace"))
         lines += [f"< {line}" for line in text.splitlines()]
         if len(response.body) > body_limit:
             lines.append(f"< … {len(response.body) - body_limit} more bytes")

@@ -141,6 +141,7 @@ class _Loader:
         self._sites: dict[str, _Layer] = {}
         self._folded: dict[tuple[int, tuple[str, ...]], list[_Layer]] = {}
         self._ancestry: dict[str, tuple[str, ...]] = {}
+        self._groups_broken = False
 
     def load(self, sources: Iterable[Source]) -> Inventory:
         for source in sources:
@@ -298,6 +299,7 @@ class _Loader:
             for layer in layers:
                 for nested in layer.values.get("groups", ()):
                     if nested not in self._groups:
+                        self._groups_broken = True
                         place = (*layer.where, "groups")
                         self._report(
                             layer.file,
@@ -308,6 +310,7 @@ class _Loader:
             self._check_joined(layers)
         for name in self._groups:
             cycle = self._cycle(name)
+            self._groups_broken = self._groups_broken or cycle is not None
             if cycle is not None and name == min(cycle):
                 layer = self._groups[name][0]
                 self._report(
@@ -380,12 +383,13 @@ class _Loader:
         return known
 
     def _make_sites(self) -> dict[str, Site]:
-        sound = not self._problems
+        sound = not self._groups_broken
         sites: dict[str, Site] = {}
         bases: dict[tuple[int, tuple[str, ...]], tuple[dict[str, Any], tuple[str, ...]]] = {}
         urls: dict[str, str] = {}
         for name, layer in self._sites.items():
             listed: tuple[str, ...] = layer.values.get("groups", ())
+            known = True
             for group in listed:
                 if group not in self._groups:
                     place = (*layer.where, "groups")
@@ -395,7 +399,7 @@ class _Loader:
                         f"unknown group {group!r}",
                         nearest(group, self._groups),
                     )
-                    sound = False
+                    known = False
             url = layer.values.get("url")
             if url is not None:
                 if url in urls:
@@ -406,7 +410,7 @@ class _Loader:
                         None,
                     )
                 urls[url] = name
-            if not sound:
+            if not sound or not known:
                 # Folding needs whole groups; what is wrong with them is reported already.
                 continue
             key = (id(layer.file), listed)

@@ -1,0 +1,336 @@
+"""The command line as processes: exit statuses, streams, signals, pipes, and what is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from fleet.simulator import Simulator
+
+Simulate = Callable[..., Awaitable[Simulator]]
+Write = Callable[[Simulator | str], Path]
+FLEET = [sys.executable, "-m", "fleet"]
+
+
+async def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    def go() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*FLEET, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+            check=False,
+            **options,
+        )  # type: ignore[call-overload, no-any-return]
+
+    return await anyio.to_thread.run_sync(go)
+
+
+def test_help_and_version_load_neither_http_library_nor_log_nor_rich() -> None:
+    code = (
+        "import sys; from fleet.cli.main import run; run({}); "
+        "print(*[m for m in ('aiohttp', 'anyio', 'structlog', 'rich', 'msgspec', 'jmespath') if m in sys.modules], file=sys.stderr)"
+    )
+    for argument in ("--help", "--version"):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format([argument])], capture_output=True, text=True, check=True
+        )
+        assert done.stderr.strip() == ""
+        assert done.stdout
+
+
+def test_every_command_has_help_and_a_misspelt_one_a_suggestion() -> None:
+    for name in ("call", "completion", "health", "init", "inventory", "simulate"):
+        done = subprocess.run([*FLEET, name, "--help"], capture_output=True, text=True, check=True)
+        assert done.stdout.startswith("Usage: fleet")
+    wrong = subprocess.run([*FLEET, "helth"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert "did you mean health" in wrong.stderr
+
+
+async def test_formats_and_exit_statuses(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=4, faults={"sim-0002": "refused", "sim-0003": "service-down"})
+    path = str(write_inventory(simulator))
+    report = json.loads((await run("call", "admin/info", "-i", path)).stdout)
+    assert report["schema"] == "fleet.report/1"
+    assert report["coverage"] == {"selected": 4, "answered": 3, "missing": {"unreachable": 1}}
+    assert [outcome["site"] for outcome in report["outcomes"]] == ["sim-0001", "sim-0002", "sim-0003", "sim-0004"]
+    assert report["merged"]["groups"][0]["count"] == 3
+    lines = await run("call", "admin/info", "-i", path, "-o", "ndjson")
+    assert lines.returncode == 1
+    outcomes = [json.loads(line) for line in lines.stdout.splitlines()]
+    assert sorted(outcome["site"] for outcome in outcomes) == ["sim-0001", "sim-0002", "sim-0003", "sim-0004"]
+    assert "3 of 4 sites answered" in lines.stderr
+    assert (await run("call", "admin/info", "-i", path, "-s", "not sim-0002")).returncode == 0
+    assert (await run("call", "admin/info", "-i", path, "--require-coverage", "90%")).returncode == 4
+    nagios = await run("health", "-i", path, "-o", "nagios")
+    assert nagios.returncode == 2
+    assert nagios.stdout.startswith("FLEET CRITICAL - 2 ok, 1 critical, 1 unknown |")
+    assert "<testsuites" in (await run("health", "-i", path, "-o", "junit")).stdout
+    csv = (
+        await run(
+            "call", "admin/machines", "-i", path, "-o", "csv", "--merge", "union", "--columns", "site,machineName"
+        )
+    ).stdout
+    assert csv.splitlines()[0] == "site,machineName"
+    assert (await run("inventory", "list", "-i", path, "-s", "@failed", "-o", "ndjson")).stdout.count("\n") == 1
+    query = await run("call", "admin/info", "-i", path, "-s", "sim-0001", "--query", "fullVersion", "-o", "ndjson")
+    assert json.loads(query.stdout)["value"] == "11.3.0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["call", "admin/info", "-s", "sim-9999"], "there is no site and no group 'sim-9999'"),
+        (["call", "admin/info", "-s", "(sim"], "can't be read"),
+        (["call", "admin/services/X.MapServer/stop"], "give --change"),
+        (["call", "admin/services/X.MapServer/stop", "--change"], "needs -s"),
+        (["call", "admin/services/X.MapServer/stop", "--change", "-s", "all"], "--yes"),
+        (["call", "admin/unheard/of", "--method", "POST"], "give --change"),
+        (["call", "admin/info", "-p", "oops"], "KEY=VALUE"),
+        (["call", "admin/info", "-p", "token=x"], "signs in by itself"),
+        (["call", "admin/info", "--query", "a[["], "no JMESPath expression"),
+        (["call", "admin/info", "--timeout", "30"], "number with a unit"),
+        (["call", "admin/../x"], "no . and no .."),
+        (["health", "--check", "nothing"], "no health check"),
+        (["inventory", "show", "sim-001"], "did you mean"),
+    ],
+)
+async def test_what_is_wrong_is_said_in_a_sentence_and_nothing_is_sent(
+    simulator: Simulator, write_inventory: Write, arguments: list[str], sentence: str
+) -> None:
+    done = await run(*arguments, "-i", str(write_inventory(simulator)))
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert simulator.ledger == []
+
+
+async def test_a_broken_inventory_shows_every_mistake_and_no_secret(write_inventory: Write) -> None:
+    path = write_inventory('[sites.a]\nurll = "x"\npassword = "hunter22"\n[sites.b]\nurl = "http://b.example.com"\n')
+    done = await run("health", "-i", str(path))
+    assert done.returncode == 2
+    assert done.stderr.count(f"{path}:") == 4
+    assert "hunter22" not in done.stderr
+    assert (await run("health", "-i", "/nowhere/inventory.toml")).returncode == 2
+
+
+async def test_a_missing_secret_costs_that_site_only(simulator: Simulator, write_inventory: Write) -> None:
+    text = simulator.inventory_toml() + 'password = { env = "NOT_SET_ANYWHERE" }\n'
+    done = await run("call", "admin/info", "-i", str(write_inventory(text)), "-o", "ndjson")
+    outcomes = {line["site"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert [outcomes[f"sim-000{n}"]["outcome"] for n in (1, 2, 3)] == ["ok", "ok", "auth_failed"]
+    assert "NOT_SET_ANYWHERE is not set" in outcomes["sim-0003"]["error"]["message"]
+
+
+async def test_changes_ask_protect_and_can_be_previewed(simulator: Simulator, write_inventory: Write) -> None:
+    path = str(write_inventory(simulator.inventory_toml() + "protected = true\n"))
+    change = ["call", "admin/mode/update", "-p", "siteMode=READ_ONLY", "--change", "-s", "all", "-i", path]
+    dry = json.loads((await run(*change, "--dry-run")).stdout)
+    assert dry["dry_run"] is True
+    assert {outcome["outcome"] for outcome in dry["outcomes"]} == {"changed"}
+    assert not any(entry.changed for entry in simulator.ledger)
+    done = await run(*change, "--yes", "-o", "ndjson")
+    outcomes = {line["site"]: line["outcome"] for line in map(json.loads, done.stdout.splitlines())}
+    assert outcomes == {"sim-0001": "changed", "sim-0002": "changed", "sim-0003": "skipped"}
+    assert done.returncode == 1
+    named = await run(*change, "--yes", "--confirm", "sim-0003", "-o", "ndjson")
+    assert named.returncode == 0
+    assert all(site.state.mode == "READ_ONLY" for site in simulator.sites.values())
+
+
+async def test_the_trace_and_the_log_hold_no_secret(simulator: Simulator, write_inventory: Write) -> None:
+    done = await run(
+        "call", "admin/info", "-i", str(write_inventory(simulator)), "--trace", "-vv", "--log-format", "json"
+    )
+    assert "POST http://127.0.0.1" in done.stderr
+    assert "operation.answered" in done.stderr
+    tokens = [token for site in simulator.sites.values() for token in site.tokens._tokens]
+    assert len(tokens) == 3
+    for secret in ("simulated", *tokens):
+        assert f"={secret}" not in done.stderr
+        assert f'"{secret}"' not in done.stderr
+        assert f"Bearer {secret}" not in done.stderr
+    assert not any(token in done.stdout + done.stderr for token in tokens)
+
+
+async def test_a_closed_pipe_is_quiet(simulator: Simulator, write_inventory: Write) -> None:
+    command = " ".join([*FLEET, "call", "admin/info", "-i", str(write_inventory(simulator)), "-o", "json", "-q"])
+    done = await anyio.run_process(["bash", "-c", f"{command} | true; exit ${{PIPESTATUS[0]}}"], check=False)
+    assert done.returncode in (0, 141)
+    assert done.stderr == b""
+
+
+@contextmanager
+def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    running = subprocess.Popen([*FLEET, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield running
+    finally:
+        if running.poll() is None:
+            running.kill()
+        running.communicate()
+
+
+async def wait_for(what: Callable[[], bool]) -> None:
+    with anyio.fail_after(20):
+        while not what():
+            await anyio.sleep(0.02)
+
+
+async def test_the_first_interrupt_stops_launching_and_the_second_cancels(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    simulator = await simulate(sites=6, faults={"sim-000[12]": "hang"})
+    path = str(write_inventory(simulator))
+    with process("call", "admin/info", "-i", path, "-o", "ndjson", "--width", "3", "--timeout", "30s") as running:
+        await wait_for(lambda: len({entry.site for entry in simulator.ledger}) == 4)
+        running.send_signal(signal.SIGINT)
+        await anyio.sleep(0.5)
+        assert running.poll() is None, "what is in flight finishes"
+        running.send_signal(signal.SIGINT)
+        out, err = await anyio.to_thread.run_sync(running.communicate)
+    outcomes = {line["site"]: line["outcome"] for line in map(json.loads, out.splitlines())}
+    assert running.returncode == 130
+    assert outcomes["sim-0001"] == outcomes["sim-0002"] == "cancelled"
+    assert len(outcomes) == 6
+    assert "stopping" in err
+    assert "Traceback" not in err
+
+
+async def test_a_change_in_flight_is_named_when_everything_is_cancelled(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    simulator = await simulate(sites=1)
+    site = simulator.sites["sim-0001"]
+    site.switches.stop_time = 5.0
+    key = next(iter(site.services))
+    change = f"admin/services/{key}/stop"
+    with process(
+        "call", change, "--change", "--yes", "-s", "all", "-i", str(write_inventory(simulator)), "-o", "ndjson"
+    ) as running:
+        await wait_for(lambda: site.services[key].real == "STOPPING")
+        running.send_signal(signal.SIGTERM)
+        await anyio.sleep(0.3)
+        running.send_signal(signal.SIGTERM)
+        out, _ = await anyio.to_thread.run_sync(running.communicate)
+    outcome = json.loads(out)
+    assert (running.returncode, outcome["outcome"]) == (130, "unknown")
+    assert "services.stop was sent" in outcome["error"]["message"]
+
+
+async def test_the_deadline_ends_a_run_and_says_which_sites_were_not_asked(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    simulator = await simulate(sites=4, faults={"sim-000[12]": "hang"})
+    done = await run(
+        "call",
+        "admin/info",
+        "-i",
+        str(write_inventory(simulator)),
+        "--deadline",
+        "1s",
+        "--width",
+        "2",
+        "-s",
+        "sim-000[1-4]",
+    )
+    found = {outcome["site"]: outcome["outcome"] for outcome in json.loads(done.stdout)["outcomes"]}
+    assert found == {"sim-0001": "timeout", "sim-0002": "timeout", "sim-0003": "not_run", "sim-0004": "not_run"}
+
+
+def test_the_simulator_ends_on_a_signal_and_leaves_nothing(tmp_path: Path) -> None:
+    environment = {**os.environ, "FLEET_PASSWORD": "another secret"}
+    out = tmp_path / "s.toml"
+    with subprocess.Popen(
+        [
+            *FLEET,
+            "simulate",
+            "--sites",
+            "3",
+            "--port",
+            "31080",
+            "--inventory-out",
+            str(out),
+            "--ledger",
+            str(tmp_path / "l"),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as running:
+        assert running.stderr is not None
+        assert running.stderr.readline() == f"ready: 3 sites, inventory {out}\n"
+        assert 'password = { env = "FLEET_PASSWORD" }' in out.read_text()
+        called = subprocess.run(
+            [*FLEET, "call", "admin/info", "-i", str(out), "-q"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert called.returncode == 0, called.stderr
+        again = subprocess.run(
+            [*FLEET, "simulate", "--port", "31080", "--inventory-out", str(tmp_path / "t.toml")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (again.returncode, "taken" in again.stderr) == (2, True)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(timeout=10) == 0
+    assert "another secret" not in (tmp_path / "l").read_text()
+    assert "generateToken" in (tmp_path / "l").read_text()
+    kept = subprocess.run(
+        [*FLEET, "simulate", "--inventory-out", str(out)], capture_output=True, text=True, check=False
+    )
+    assert (kept.returncode, "--force" in kept.stderr) == (2, True)
+    started = time.monotonic()
+    timed = subprocess.run(
+        [
+            *FLEET,
+            "simulate",
+            "--sites",
+            "1",
+            "--port",
+            "31090",
+            "--for",
+            "300ms",
+            "--inventory-out",
+            str(out),
+            "--force",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert timed.returncode == 0
+    assert time.monotonic() - started < 30
+
+
+async def test_init_tests_the_account_and_writes_no_password(simulator: Simulator, tmp_path: Path) -> None:
+    target = tmp_path / "new.toml"
+    arguments = ["init", "--url", simulator.sites["sim-0001"].url, "--username", "siteadmin", "--file", str(target)]
+    wrong = await run(*arguments, env={**os.environ, "FLEET_PASSWORD": "wrong"})
+    assert (wrong.returncode, target.exists()) == (1, False)
+    assert "account was refused" in wrong.stderr
+    right = await run(*arguments, env={**os.environ, "FLEET_PASSWORD": "simulated"})
+    assert right.returncode == 0, right.stderr
+    text = target.read_text()
+    assert 'password = { env = "FLEET_PASSWORD" }' in text
+    assert "simulated" not in text
+    assert (await run("inventory", "check", "-i", str(target))).stdout == "1 sites, 0 groups, no mistakes\n"
+    assert (await run(*arguments, env={**os.environ, "FLEET_PASSWORD": "simulated"})).returncode == 2
