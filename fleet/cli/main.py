@@ -71,6 +71,7 @@ def run(arguments: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             encoding = "utf-8" if sys.platform == "win32" else stream.encoding
             stream.reconfigure(encoding=encoding, errors="backslashreplace")
+    stdout = sys.stdout
     try:
         status = cli.main(args=arguments, prog_name="fleet", standalone_mode=False)
         sys.stdout.flush()
@@ -90,8 +91,8 @@ def run(arguments: list[str] | None = None) -> int:
         _say(str(error))
         return 1
     except SystemExit as end:
-        # What the library for command lines does when nobody reads standard output any more.
-        if type(sys.stdout).__name__ == "PacifyFlushWrapper":
+        # The library for command lines puts another stream in place when nobody reads standard output any more.
+        if sys.stdout is not stdout:
             _silence()
             return 141
         return end.code if isinstance(end.code, int) else 1
