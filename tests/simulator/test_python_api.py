@@ -1,0 +1,83 @@
+"""The Python API as its callers use it, asynchronous and not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio.to_thread
+import pytest
+
+import fleet as package
+from fleet import Answered, Failed, Fleet, SelectorError, UsageError, ops
+from fleet import sync as blocking
+from fleet.client.site import SiteClient
+from fleet.simulator import Simulator
+
+Simulate = Callable[..., Awaitable[Simulator]]
+Write = Callable[[Simulator | str], Path]
+
+
+def test_every_public_name_is_there() -> None:
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+    with pytest.raises(AttributeError):
+        package.nothing  # noqa: B018
+
+
+async def test_run_and_stream(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=4, faults={"sim-0002": "refused"})
+    async with Fleet.from_inventory(write_inventory(simulator)) as fleet:
+        report = await fleet.select("not sim-0004").run(ops.services.report(), merge="union")
+        assert [type(outcome) for outcome in report.outcomes] == [Answered, Failed, Answered]
+        assert {entry["site"] for entry in report.merged["rows"]} == {"sim-0001", "sim-0003"}
+        assert not report.ok
+        found = []
+        async with fleet.select("all").stream(ops.info.healthcheck()) as outcomes:
+            async for outcome in outcomes:
+                found.append(outcome.site)
+        assert Counter(found) == Counter(list(simulator.sites))
+        with pytest.raises(SelectorError):
+            fleet.select("nobody")
+        with pytest.raises(UsageError, match="group, diff"):
+            await fleet.select("all").run(ops.info.rest(), merge="glue")
+    assert simulator.sites["sim-0001"].count("generateToken") == 1
+
+
+async def test_a_function_of_the_client_is_work_too(simulator: Simulator, write_inventory: Write) -> None:
+    async def machines(client: SiteClient) -> int:
+        return len((await client.call(ops.machines.listing()))["machines"])
+
+    async with Fleet.from_inventory(write_inventory(simulator)) as fleet:
+        report = await fleet.select().run(machines, merge="stats")
+    assert report.merged["fields"][""]["count"] == 3
+
+
+async def test_nothing_of_a_finished_run_is_left_open(simulator: Simulator, write_inventory: Write) -> None:
+    import asyncio
+
+    before = asyncio.all_tasks()
+    async with (
+        Fleet.from_inventory(write_inventory(simulator)) as fleet,
+        fleet.select().stream(ops.info.admin()) as outcomes,
+    ):
+        async for _ in outcomes:
+            break
+    assert {task for task in asyncio.all_tasks() if task not in before and not task.done()} <= {
+        task for task in asyncio.all_tasks() if "web_protocol" in repr(task) or "RequestHandler" in repr(task)
+    }
+
+
+async def test_the_blocking_facade_says_the_same(simulator: Simulator, write_inventory: Write) -> None:
+    path = write_inventory(simulator)
+
+    def script() -> tuple[int, list[str]]:
+        with blocking.Fleet.from_inventory(path) as fleet:
+            report = fleet.select("all").run(ops.info.admin())
+            streamed = [outcome.site for outcome in fleet.select("all").stream(ops.info.rest())]
+            return report.coverage.answered, streamed
+
+    answered, streamed = await anyio.to_thread.run_sync(script)
+    assert answered == 3
+    assert sorted(streamed) == ["sim-0001", "sim-0002", "sim-0003"]
