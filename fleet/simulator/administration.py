@@ -157,7 +157,8 @@ def _machine(call: Call) -> Machine:
 def machines(call: Call) -> Reply:
     value: dict[str, Any] = {
         "machines": [
-            {"machineName": name, "adminURL": f"https://{name}:6443/arcgis/admin"} for name in call.site.state.machines
+            {"machineName": name, "adminURL": f"https://{name}:6443/arcgis/admin", "synchronize": False}
+            for name in call.site.state.machines
         ]
     }
     if call.site.state.number >= 10.9:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 import struct
@@ -292,7 +293,8 @@ class Simulator:
 
     def _place(self, request: web.BaseRequest) -> tuple[SimulatedSite | SimulatedPortal | None, str]:
         """Which site the request is for, and the path below its context."""
-        path = request.path
+        # Real servers take several slashes for one; clients that name the root folder "/" count on it.
+        path = re.sub("/{2,}", "/", request.path)
         parts = path.lstrip("/").split("/", 1)
         rest = parts[1] if len(parts) > 1 else ""
         if self._paths:
