@@ -103,7 +103,7 @@ def command(common: Common, **given: Any) -> int:
 
         return await session.selection.run(
             _work(operation, entry, given, confirmed),
-            merge=None if writes else given["merge"],
+            merge=None if writes or operation.changes else given["merge"],
             baseline=given["baseline"],
             query=common.query,
             on_outcome=lines_writer(sys.stdout, outcome_line) if writes else None,
