@@ -27,6 +27,14 @@ def test_every_rule_of_the_security_page_has_a_test() -> None:
     assert missing == []
 
 
+def test_every_claim_about_the_wire_has_a_test() -> None:
+    page = (DOCS / "reference" / "wire-behaviour.md").read_text(encoding="utf-8")
+    claims = re.findall(r"^- \*\*(\d+)\.(\d+)\*\*", page, re.MULTILINE)
+    assert len(claims) > 30
+    missing = [f"{section}.{number}" for section, number in claims if f"def test_wire_{section}_{number}_" not in TESTS]
+    assert missing == []
+
+
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_command_has_a_page_that_names_every_option(command: str) -> None:
     page = (DOCS / "reference" / "cli" / f"{command}.md").read_text(encoding="utf-8")
