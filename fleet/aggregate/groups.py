@@ -6,22 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
+from fleet.aggregate.canonical import canonical
 from fleet.aggregate.diffing import difference
 from fleet.aggregate.fold import Aggregator, placed
 from fleet.aggregate.pointer import Mask
 
 __all__ = ["Diff", "Gathered", "Groups"]
 
-_encoder = msgspec.json.Encoder(order="sorted")
-
 
 @dataclass(slots=True)
 class Gathered:
-    """Answers by their canonical bytes, each with the sites that gave it."""
+    """Answers by their canonical bytes, each with the sites that gave it.
 
-    values: dict[bytes, Any]
+    The value that stands for a group, and the order of its members, is that of its first site in the inventory.
+    """
+
+    values: dict[bytes, tuple[tuple[int, str], Any]]
     sites: dict[bytes, list[str]]
 
 
@@ -41,18 +41,20 @@ class Groups(Aggregator[Gathered]):
 
     def add(self, state: Gathered, site: str, value: Any) -> Gathered:
         seen = self._mask.apply(value)
-        key = _encoder.encode(seen)
-        known = state.sites.get(key)
-        if known is None:
-            state.values[key] = seen
-            state.sites[key] = [site]
-        else:
-            known.append(site)
+        key = canonical(seen)
+        self._keep(state, key, (placed(self._order, site), seen))
+        state.sites.setdefault(key, []).append(site)
         return state
+
+    @staticmethod
+    def _keep(state: Gathered, key: bytes, found: tuple[tuple[int, str], Any]) -> None:
+        known = state.values.get(key)
+        if known is None or found[0] < known[0]:
+            state.values[key] = found
 
     def merge(self, left: Gathered, right: Gathered) -> Gathered:
         for key, sites in right.sites.items():
-            left.values.setdefault(key, right.values[key])
+            self._keep(left, key, right.values[key])
             left.sites.setdefault(key, []).extend(sites)
         return left
 
@@ -71,7 +73,7 @@ class Groups(Aggregator[Gathered]):
         }
 
     def _content(self, state: Gathered, key: bytes, reference: bytes | None) -> dict[str, Any]:
-        return {"value": state.values[key]}
+        return {"value": state.values[key][1]}
 
     def _ranked(self, state: Gathered) -> tuple[list[tuple[bytes, list[str]]], bytes | None]:
         ordered = [
@@ -89,5 +91,5 @@ class Diff(Groups):
 
     def _content(self, state: Gathered, key: bytes, reference: bytes | None) -> dict[str, Any]:
         if reference is None or key == reference:
-            return {"value": state.values[key]}
-        return {"diff": difference(state.values[reference], state.values[key])}
+            return {"value": state.values[key][1]}
+        return {"diff": difference(state.values[reference][1], state.values[key][1])}

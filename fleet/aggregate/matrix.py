@@ -32,11 +32,8 @@ class Matrix(Aggregator[State]):
 
     def report(self, state: State) -> dict[str, Any]:
         sites = sorted(state, key=lambda site: placed(self._order, site))
-        items = dict.fromkeys(item for site in sites for item in state[site])
-        return {
-            "sites": sites,
-            "rows": [
-                {"item": item, "cells": {site: state[site][item] for site in sites if item in state[site]}}
-                for item in items
-            ],
-        }
+        cells: dict[str, dict[str, Any]] = {}
+        for site in sites:
+            for item, value in state[site].items():
+                cells.setdefault(item, {})[site] = value
+        return {"sites": sites, "rows": [{"item": item, "cells": found} for item, found in cells.items()]}

@@ -30,7 +30,7 @@ class Mask:
     """Members that are left out before answers are compared.
 
     A pattern is a path with dots or slashes (`*.timestamp`, `/a/*/id`): `*` stands for one part, `**` for any number,
-    and a pattern that does not begin with a slash fits at any depth.
+    and a pattern that does not begin with a slash fits at any depth: `*.timestamp` hides every `timestamp`.
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
@@ -61,7 +61,10 @@ class Mask:
 def _expression(pattern: str) -> re.Pattern[str]:
     rooted = pattern.startswith("/")
     text = pattern.strip("/") if "/" in pattern else pattern.replace(".", "/")
-    parts = ["(?:/[^/]+)*" if part == "**" else "/" + _part(part) for part in text.split("/") if part]
+    names = [part for part in text.split("/") if part]
+    if not rooted and len(names) > 1 and names[0] == "*":
+        del names[0]  # any depth is what a leading * is meant to say, the top included
+    parts = ["(?:/[^/]+)*" if part == "**" else "/" + _part(part) for part in names]
     return re.compile(("" if rooted else "(?:/[^/]+)*") + "".join(parts))
 
 

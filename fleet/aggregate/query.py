@@ -20,7 +20,7 @@ def compile_query(text: str) -> Callable[[Any], Any]:
 
     try:
         expression = jmespath.compile(text)
-    except jmespath.exceptions.JMESPathError as error:
+    except (jmespath.exceptions.JMESPathError, RecursionError) as error:
         position = getattr(error, "lex_position", None)
         place = "" if position is None else f" near column {position + 1}"
         raise UsageError(f"the query {text!r} is no JMESPath expression{place}") from None
@@ -28,7 +28,7 @@ def compile_query(text: str) -> Callable[[Any], Any]:
     def apply(value: Any) -> Any:
         try:
             return expression.search(value)
-        except jmespath.exceptions.JMESPathError as error:
+        except (jmespath.exceptions.JMESPathError, ArithmeticError, TypeError, RecursionError) as error:
             raise ValueError(" ".join(str(error).split())[:200]) from None
 
     return apply

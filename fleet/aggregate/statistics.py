@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fleet.aggregate.fold import Aggregator, placed
-from fleet.aggregate.pointer import Mask, leaves
+from fleet.aggregate.pointer import Mask, escaped
 
 __all__ = ["Statistics", "as_number"]
 
@@ -21,7 +21,9 @@ def as_number(value: Any) -> int | float | None:
     """The number in *value*, also where it stands as text the way JSON writes numbers; truth values are none."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, int | float):
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         return float(value) if "." in value else int(value)
@@ -61,8 +63,8 @@ class Statistics(Aggregator[State]):
         return {
             "count": len(numbers),
             "min": numbers[0],
-            "median": _rank(numbers, 0.5),
-            "p95": _rank(numbers, 0.95),
+            "median": _rank(numbers, 50),
+            "p95": _rank(numbers, 95),
             "max": largest,
             "sum": _sum(numbers),
             "min_site": ranked[0][1],
@@ -70,20 +72,31 @@ class Statistics(Aggregator[State]):
         }
 
 
-def _rank(numbers: list[float], share: float) -> float:
-    """The nearest rank: the smallest number that at least *share* of all numbers don't pass."""
-    return numbers[max(0, math.ceil(share * len(numbers)) - 1)]
+def _rank(numbers: list[float], percent: int) -> float:
+    """The nearest rank: the smallest number that at least *percent* of all numbers don't pass."""
+    return numbers[-(-percent * len(numbers) // 100) - 1]
 
 
-def _sum(numbers: list[float]) -> float:
-    """The exact sum: the same whatever the order was."""
-    return sum(numbers) if all(isinstance(number, int) for number in numbers) else math.fsum(numbers)
+def _sum(numbers: list[float]) -> float | None:
+    """The exact sum, the same whatever the order was; None where it is too large for a number of JSON."""
+    if all(isinstance(number, int) for number in numbers):
+        return sum(numbers)
+    try:
+        return math.fsum(numbers)
+    except OverflowError:
+        return None
 
 
 def _numbers(value: Any) -> list[tuple[str, float]]:
-    found = []
-    for path, leaf in leaves(value):
-        number = as_number(leaf)
-        if number is not None:
-            found.append((re.sub(r"/\d+(?=/|$)", "/*", path) or "", number))
-    return found
+    return [(path, number) for path, leaf in _leaves(value, "") if (number := as_number(leaf)) is not None]
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}/{escaped(key)}")
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner, f"{path}/*")
+    else:
+        yield path, value

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fleet.aggregate.canonical import canonical
 from fleet.aggregate.fold import Aggregator, placed
-from fleet.aggregate.union import rows_of
+from fleet.aggregate.union import rows_of, table_of
 
 __all__ = ["Timeline"]
 
-State = dict[str, list[Any]]
+State = dict[str, Any]
 
 
 class Timeline(Aggregator[State]):
@@ -30,14 +32,7 @@ class Timeline(Aggregator[State]):
         return {}
 
     def add(self, state: State, site: str, value: Any) -> State:
-        kept: list[Any] = []
-        by_time: dict[float | None, list[Any]] = {}
-        for row in rows_of(value):
-            same_time = by_time.setdefault(self._time_of(row), [])
-            if row not in same_time:
-                same_time.append(row)
-                kept.append(row)
-        state[site] = kept
+        state[site] = value
         return state
 
     def merge(self, left: State, right: State) -> State:
@@ -45,12 +40,14 @@ class Timeline(Aggregator[State]):
 
     def report(self, state: State) -> dict[str, Any]:
         sign = -1 if self._newest_first else 1
-        rows = [
-            (site, row) for site in sorted(state, key=lambda site: placed(self._order, site)) for row in state[site]
-        ]
+        tables = {name for value in state.values() if (name := table_of(value)) is not None}
+        rows = []
+        for site in sorted(state, key=lambda site: placed(self._order, site)):
+            once = {canonical(row): row for row in reversed(rows_of(state[site], tables))}
+            rows += [(site, row) for row in reversed(once.values())]
 
         def when(pair: tuple[str, Any]) -> float:
             time = self._time_of(pair[1])
-            return sign * (float("-inf") if time is None else time)
+            return sign * (-math.inf if time is None or math.isnan(time) else time)
 
         return {"rows": [{"site": site, "row": row} for site, row in sorted(rows, key=when)]}

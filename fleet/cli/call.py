@@ -74,7 +74,9 @@ def command(common: Common, **given: Any) -> int:
     from fleet.cli.run import run_on_sites
 
     path = given["path"]
-    if "://" in path or path.startswith("portal:"):
+    if path.startswith("portal:"):
+        raise UsageError("paths of portals can't be called yet; PATH is below the site's base URL")
+    if "://" in path:
         raise UsageError("PATH is below the site's base URL, such as admin/info or rest/services")
     if any(part in (".", "..") for part in path.split("?")[0].split("/")):
         raise UsageError("PATH has no . and no .. in it")

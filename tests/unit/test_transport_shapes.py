@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs
@@ -68,6 +69,24 @@ async def test_rule_n4_an_encoding_that_was_not_asked_for_is_refused(network: ai
     async with Transport(ClientSettings()) as transport:
         with pytest.raises(BadAnswer, match="br"):
             await transport.send(Request(method="GET", url=f"{BASE}/x"), limit=5)
+
+
+async def test_rule_n4_a_small_answer_that_inflates_without_end_is_stopped(network: aioresponses) -> None:
+    bomb = gzip.compress(b"[" + b"0," * 20_000_000 + b"0]")
+    assert len(bomb) < 100_000
+    network.get(f"{BASE}/x", body=bomb, headers={"Content-Encoding": "gzip"})
+    async with Transport(ClientSettings()) as transport:
+        with pytest.raises(TooLarge):
+            await transport.send(Request(method="GET", url=f"{BASE}/x"), limit=20)
+
+
+async def test_a_compressed_answer_is_inflated_and_one_that_is_none_is_refused(network: aioresponses) -> None:
+    network.get(f"{BASE}/good", body=gzip.compress(b'{"a":1}'), headers={"Content-Encoding": "gzip"})
+    network.get(f"{BASE}/bad", body=b'{"a":1}', headers={"Content-Encoding": "gzip"})
+    async with Transport(ClientSettings()) as transport:
+        assert (await transport.send(Request(method="GET", url=f"{BASE}/good"), limit=5)).body == b'{"a":1}'
+        with pytest.raises(BadAnswer):
+            await transport.send(Request(method="GET", url=f"{BASE}/bad"), limit=5)
 
 
 def test_the_shim_is_still_needed() -> None:
