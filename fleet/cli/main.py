@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import io
 import os
 import sys
 from importlib import import_module
@@ -67,6 +68,10 @@ def cli(ctx: click.Context) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status. No error of ours shows a traceback unless `FLEET_DEBUG` is set."""
+    if isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
+        # With PYTHONUNBUFFERED a write to a pipe that takes only a part of it would lose the rest without a word.
+        whole = io.BufferedWriter(io.FileIO(sys.stdout.fileno(), "wb", closefd=False))
+        sys.stdout = io.TextIOWrapper(whole, encoding=sys.stdout.encoding, line_buffering=sys.stdout.isatty())
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             encoding = "utf-8" if sys.platform == "win32" else stream.encoding

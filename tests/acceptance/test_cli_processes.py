@@ -52,6 +52,13 @@ def test_help_and_version_load_neither_http_library_nor_log_nor_rich() -> None:
         assert done.stdout
 
 
+def test_an_unbuffered_standard_output_still_writes_everything() -> None:
+    code = "import sys, io; from fleet.cli.main import run; run(['--version']); print(type(sys.stdout.buffer).__name__)"
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.split()[-1] == "BufferedWriter"
+
+
 def test_every_command_has_help_and_a_misspelt_one_a_suggestion() -> None:
     for name in ("call", "completion", "health", "init", "inventory", "simulate"):
         done = subprocess.run([*FLEET, name, "--help"], capture_output=True, text=True, check=True)
