@@ -55,14 +55,16 @@ async def fan_out(
     deadline: float = math.inf,
     stop: Stop | None = None,
     progress: Progress | None = None,
+    backlog: int = BACKLOG,
 ) -> AsyncIterator[AsyncIterator[Outcome]]:
     """Do *work* on *sites*, at most *width* at once, and give their outcomes in order of completion.
 
+    No further site is started while *backlog* outcomes wait for a consumer that is slower than the sites.
     *deadline* is a time of the event loop's clock. A read in flight at the deadline comes to `timeout`, a change to
     `unknown`, and a site that was not started to `not_run`. Leaving the context early cancels and awaits everything.
     An exception that is no `SiteError` is a bug, stops the run, and surfaces.
     """
-    run = _Run(sites, work, clients, deadline, stop or Stop(), progress or Progress(len(sites)))
+    run = _Run(sites, work, clients, deadline, stop or Stop(), progress or Progress(len(sites)), backlog)
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(run.supervise, min(width, len(sites)))
@@ -91,7 +93,14 @@ def interleaved(sites: Iterable[Site]) -> list[Site]:
 
 class _Run:
     def __init__(
-        self, sites: Sequence[Site], work: Work, clients: Clients, deadline: float, stop: Stop, progress: Progress
+        self,
+        sites: Sequence[Site],
+        work: Work,
+        clients: Clients,
+        deadline: float,
+        stop: Stop,
+        progress: Progress,
+        backlog: int,
     ) -> None:
         self._waiting = deque(interleaved(sites))
         self._work = work
@@ -99,6 +108,7 @@ class _Run:
         self._deadline = deadline
         self._stop = stop
         self._progress = progress
+        self._backlog = backlog
         self._ready: deque[Outcome] = deque()
         self._news = anyio.Event()
         self._room = anyio.Event()
@@ -124,8 +134,10 @@ class _Run:
         while True:
             while self._ready:
                 outcome = self._ready.popleft()
-                if len(self._ready) == BACKLOG - 1:
-                    self._room.set()
+                if len(self._ready) == self._backlog - 1:
+                    # Whoever waits holds the old event, and only this place makes a new one: nobody is left behind.
+                    room, self._room = self._room, anyio.Event()
+                    room.set()
                 yield outcome
             if self._over:
                 return
@@ -144,8 +156,7 @@ class _Run:
                 scope.cancel()
             while self._waiting and self._stop.launching and anyio.current_time() < self._deadline:
                 await self._one(self._waiting.popleft(), scope)
-                while len(self._ready) >= BACKLOG:
-                    self._room = anyio.Event()
+                while len(self._ready) >= self._backlog:
                     await self._room.wait()
         self._scopes.remove(scope)
 

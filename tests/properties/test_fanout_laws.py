@@ -156,6 +156,37 @@ async def test_never_more_than_the_width_at_once() -> None:
     assert most == 7
 
 
+@given(
+    count=st.integers(0, 60),
+    width=st.integers(1, 15),
+    backlog=st.integers(1, 8),
+    waits=st.lists(st.sampled_from(["site", "consumer", "nobody"]), min_size=1, max_size=4),
+)
+def test_a_consumer_slower_than_the_sites_gets_every_outcome_and_holds_the_sites_back(
+    count: int, width: int, backlog: int, waits: list[str]
+) -> None:
+    async def main() -> None:
+        started = seen = most = 0
+
+        async def work(client: SiteClient) -> None:
+            nonlocal started
+            started += 1
+            if waits[started % len(waits)] == "site":
+                await anyio.sleep(0)
+
+        with anyio.fail_after(30):
+            async with fan_out(sites(count), work, Clients(), width=width, backlog=backlog) as stream:
+                async for _ in stream:
+                    seen += 1
+                    most = max(most, started - seen)
+                    if waits[seen % len(waits)] == "consumer":
+                        await anyio.sleep(0)
+        assert seen == count
+        assert most <= backlog + 2 * width
+
+    anyio.run(main)
+
+
 @given(st.integers(0, 20))
 def test_sites_of_one_host_are_spread_and_none_is_lost(count: int) -> None:
     mixed = interleaved(sites(count))
