@@ -41,7 +41,9 @@ LOCK_TEXTS = (
 UPGRADE_TEXT = "upgrade in progress"
 NO_SITE_TEXTS = ("does not participate in any site", "is not participating in any site")
 
-_INSIDE = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+_BRACKETS = bytes.maketrans(b"{}[]", b"()()")
+_NO_BRACKET = bytes(code for code in range(256) if code not in b'{}[]"')
 _LOGIN_WORDS = re.compile(rb"sign[ -]?in|log[ -]?in|password|saml|oauth", re.IGNORECASE)
 
 
@@ -112,20 +114,24 @@ def failure_of(
 def parse_json(body: bytes) -> tuple[Any, bool]:
     """The JSON in *body*, and whether it was odd: acceptable to a lenient reader only.
 
-    Raises `BadAnswer` for what is no JSON, for NaN and infinities, and beyond `DEPTH_CAP` levels.
+    Raises `BadAnswer` for what is no JSON, for NaN and infinities, for whole numbers that 64 bits can't hold, and
+    beyond `DEPTH_CAP` levels.
     """
-    if body.count(b"{") + body.count(b"[") > DEPTH_CAP:
-        _check_depth(body)
+    if body.count(b"{") + body.count(b"[") > DEPTH_CAP and _is_deep(body):
+        raise BadAnswer(f"the answer is nested more than {DEPTH_CAP} levels deep")
+    odd = False
     try:
-        return msgspec.json.decode(body), False
+        value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    text = body.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
-    try:
-        value = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise BadAnswer("the answer is not JSON") from None
-    return _without_surrogates(value), True
+        odd = True
+        text = body.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
+        try:
+            value = _without_surrogates(json.loads(text, parse_constant=_refuse_constant, parse_float=_finite))
+        except (ValueError, RecursionError):
+            raise BadAnswer("the answer is not JSON") from None
+    if _LONG_NUMBER.search(body) and _holds_huge_number(value):
+        raise BadAnswer("the answer holds a whole number that 64 bits can't hold")
+    return value, odd
 
 
 def retry_after_of(response: Response, now: float | None = None) -> float | None:
@@ -384,16 +390,37 @@ def _cut(text: str) -> str:
 # JSON
 
 
-def _check_depth(body: bytes) -> None:
-    depth = 0
-    for match in _INSIDE.finditer(body):
-        token = match.group()
-        if token in (b"{", b"["):
-            depth += 1
-            if depth > DEPTH_CAP:
-                raise BadAnswer(f"the answer is nested more than {DEPTH_CAP} levels deep")
-        elif token in (b"}", b"]"):
-            depth -= 1
+def _is_deep(body: bytes) -> bool:
+    """Whether brackets outside of strings nest deeper than the cap, told in time that is linear in the body's length.
+
+    Escapes go first, so that a quote is always the border of a string; then everything but brackets and quotes. Two
+    quotes with nothing between them border nothing. Each round then takes the innermost pairs away.
+    """
+    bare = body.replace(b"\\\\", b"").replace(b'\\"', b"").translate(_BRACKETS, _NO_BRACKET).replace(b'""', b"")
+    rest = b"".join(bare.split(b'"')[::2])
+    for _ in range(DEPTH_CAP):
+        shorter = rest.replace(b"()", b"")
+        if len(shorter) == len(rest):
+            break
+        rest = shorter
+    return b"()" in rest or rest.count(b"(") > DEPTH_CAP
+
+
+def _holds_huge_number(value: Any) -> bool:
+    if isinstance(value, int):
+        return not -(2**63) <= value < 2**64
+    if isinstance(value, list):
+        return any(map(_holds_huge_number, value))
+    if isinstance(value, dict):
+        return any(map(_holds_huge_number, value.values()))
+    return False
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number - number != 0.0:
+        raise ValueError(text)
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:
