@@ -10,7 +10,7 @@ from fleet.auth.provider import ASKED_MINUTES, Flow, read_token
 from fleet.errors import BadAnswer, SiteError
 from fleet.inventory.model import Site
 from fleet.inventory.secrets import Secret
-from fleet.inventory.tables import is_loopback, origin_of
+from fleet.inventory.tables import host_of, is_loopback
 from fleet.protocol.envelope import decipher
 from fleet.protocol.headers import HEADERS, REFERER
 from fleet.protocol.message import Request, Response
@@ -46,8 +46,7 @@ class ServerLogin:
     @property
     def encrypts(self) -> bool:
         """Whether the login travels encrypted although the connection is not: on plain HTTP beyond this machine."""
-        host = origin_of(self.site.url).partition("://")[2].rpartition(":")[0].strip("[]")
-        return self.site.in_clear and not is_loopback(host) and rsa.available()
+        return self.site.in_clear and not is_loopback(host_of(self.site.url)) and rsa.available()
 
     def sign_in(self, secrets: Mapping[str, Secret]) -> Flow:
         """Requests of the login; *secrets* holds `password`. Source: server/generatetoken of the admin API's help."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import anyio
+import anyio.to_thread
 
 from fleet.admin import info
 from fleet.admin.operation import Operation, ReadBack
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "SiteClient"]
 
 T = TypeVar("T")
+
+DECIPHERED_AT_ONCE = 1024 * 1024
+"""Bytes of an answer that are deciphered where they arrive; a larger one is, in a thread, beside the other sites."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +90,7 @@ class SiteClient:
         self.first_attempt: float | None = None
         self.most_attempts = 0
         self.finishing = False
+        self._ended = False
 
     # Calls
 
@@ -99,10 +105,18 @@ class SiteClient:
                 self._writer = anyio.Lock()
             async with self._writer:
                 return await self._retried(_Change(self, operation).attempt, operation)
-        if self._reads is None:
-            self._reads = anyio.Semaphore(self.site.reads, fast_acquire=True)
-        async with self._reads:
+        reads = self._reads
+        if reads is None:
+            reads = self._reads = anyio.Semaphore(self.site.reads, fast_acquire=True)
+        try:
+            # Most reads need not wait, and to find that out costs less than to wait for nothing.
+            reads.acquire_nowait()
+        except anyio.WouldBlock:
+            await reads.acquire()
+        try:
             return Answer(value=await self._retried(lambda: self._attempt(operation), operation))
+        finally:
+            reads.release()
 
     async def preview(self, operation: Operation[T]) -> Answer[Any]:
         """What *operation* would do, told by reading only: `noop` where the state is already so, else `changed`."""
@@ -289,6 +303,7 @@ class SiteClient:
                 if not request.url.startswith(f"{base}/"):
                     raise RedirectRefused("a login went to an address that is not listed for this site")
                 response, _ = await self._follow(request, limit, read=True)
+                self._run.transport.done_with(response)
                 request = flow.send(response)
         except StopIteration as end:
             token: Token = end.value
@@ -306,9 +321,10 @@ class SiteClient:
             self.change_in_flight = operation.name
         settings = self._run.settings
         limit = settings.timeout or max(self.site.timeout or DEFAULT_TIMEOUT, operation.limit or 0.0)
+        response, redirected = await self._follow(request, limit, read=not operation.changes)
         try:
-            response, redirected = await self._follow(request, limit, read=not operation.changes)
-            value = decipher(
+            read = partial(
+                decipher,
                 response,
                 operation.answer,
                 binary=operation.binary,
@@ -316,10 +332,16 @@ class SiteClient:
                 success_is_data=operation.success_is_data,
                 redirected=redirected,
             )
+            if len(response.body) <= DECIPHERED_AT_ONCE:
+                value = read()
+            else:
+                value = await anyio.to_thread.run_sync(read, abandon_on_cancel=True)
         except SiteError as error:
             if text is not None:
                 error.message = error.message.replace(text, MASK)
             raise
+        finally:
+            self._run.transport.done_with(response)
         if text is not None and text.encode("ascii") in response.body:
             value = _without(value, text)
         if self.release is None and operation.name in ("rest.info", "info", "root") and isinstance(value, dict):
@@ -335,22 +357,26 @@ class SiteClient:
             following = next_request(request, response, read=read)
             if following is None:
                 return response, True
+            self._run.transport.done_with(response)
             request = following
             response = await self._send(request, limit)
             if not 300 <= response.status < 400:
                 return response, True
+        self._run.transport.done_with(response)
         raise RedirectRefused(f"the site redirects more than {HOPS} times")
 
     async def _send(self, request: Request, limit: float) -> Response:
         run = self._run
         if self._tls is None:
             self._tls = await run.tls_parameter(self.site)
+        # Behind a request that says "close" nothing more may be sent on its connection (RFC 9112, 9.6).
+        fresh, self._ended = self._ended, self._ended or request.last
         watch = run.settings.on_exchange
         if watch is None:
-            return await run.transport.send(request, tls=self._tls, limit=limit, proxy=self.site.proxy)
+            return await run.transport.send(request, tls=self._tls, limit=limit, proxy=self.site.proxy, fresh=fresh)
         started = run.clock()
         try:
-            response = await run.transport.send(request, tls=self._tls, limit=limit, proxy=self.site.proxy)
+            response = await run.transport.send(request, tls=self._tls, limit=limit, proxy=self.site.proxy, fresh=fresh)
         except SiteError as error:
             watch(_traced(self.site, request, None, error.message, run.clock() - started))
             raise

@@ -57,7 +57,11 @@ class TokenSource:
         if token is not None and self._clock() < self._renew_at:
             return token
         waited_for = self._round
-        async with self._lock:
+        try:
+            self._lock.acquire_nowait()
+        except anyio.WouldBlock:
+            await self._lock.acquire()
+        try:
             if self._token is not None and self._clock() < self._renew_at:
                 return self._token
             if self._refused is not None:
@@ -66,6 +70,8 @@ class TokenSource:
                 # A copy: each caller writes its own site and attempts into the error.
                 raise copy.copy(self._failure[1])
             return await self._renew()
+        finally:
+            self._lock.release()
 
     def _shares(self, waited_for: int, failure: SiteError) -> bool:
         """Whether the last failure is this caller's too, instead of a reason to try once more.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import socket
 import ssl
 import zlib
@@ -34,6 +35,9 @@ FORM = "application/x-www-form-urlencoded"
 SMALL = 64 * 1024
 """A body of known length up to this many bytes is read in one go and not counted as held."""
 
+CLOCK_GRAIN = 0.001
+"""Seconds by which a timer may go off early."""
+
 MAX_HEADERS = 128
 MAX_HEADER = 8190
 
@@ -48,22 +52,27 @@ class Transport:
     def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
         self._holding = Holding(settings.answers_in_flight)
+        self._limits: dict[float, aiohttp.ClientTimeout] = {}
         self._session: aiohttp.ClientSession | None = None
+        self._fresh: aiohttp.ClientSession | None = None
         self.requests = 0
 
     async def __aenter__(self) -> Self:
+        self._session = self._open(keep=True)
+        return self
+
+    def _open(self, *, keep: bool) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             limit=0,
-            keepalive_timeout=self._settings.keepalive,
             happy_eyeballs_delay=None,
             ttl_dns_cache=300,
             dns_cache_max_size=20_000,
             resolver=_resolver(),
+            **({"keepalive_timeout": self._settings.keepalive} if keep else {"force_close": True}),
         )
-        self._session = aiohttp.ClientSession(
+        return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_LIMIT),
             auto_decompress=False,
             requote_redirect_url=False,
             max_line_size=MAX_HEADER,
@@ -77,7 +86,6 @@ class Transport:
                 "Content-Type",
             ),
         )
-        return self
 
     async def __aexit__(
         self,
@@ -85,10 +93,12 @@ class Transport:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            with anyio.CancelScope(shield=True):
-                await session.close()
+        sessions = (self._session, self._fresh)
+        self._session = self._fresh = None
+        with anyio.CancelScope(shield=True):
+            for session in sessions:
+                if session is not None:
+                    await session.close()
 
     async def send(
         self,
@@ -97,27 +107,36 @@ class Transport:
         tls: Any = True,
         limit: float,
         proxy: str | None = None,
+        fresh: bool = False,
     ) -> Response:
-        """Send *request* and read the whole answer within *limit* seconds.
+        """Send *request* and read the whole answer within *limit* seconds, with *fresh* on a connection of its own.
 
         Raises `ConnectFailed`, `TlsFailed`, `TimedOut`, `TooLarge` or `BadAnswer`; whether the site may have acted on
-        the request is said by the error's `may_have_arrived`.
+        the request is said by the error's `may_have_arrived`. Call `done_with` once the response is deciphered.
         """
-        with anyio.move_on_after(limit):
-            try:
-                return await self._exchange(request, tls, proxy)
-            except SiteError:
-                raise
-            except (aiohttp.ClientError, OSError, ValueError) as error:
-                raise _translate(error, request) from None
-        raise TimedOut(
-            f"no answer in {limit:g} s",
-            hint="raise --timeout if the site is only slow",
-        )
+        started = anyio.current_time()
+        try:
+            return await self._exchange(request, tls, proxy, started, limit, fresh)
+        except SiteError:
+            raise
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if isinstance(error, TimeoutError) and anyio.current_time() - started >= limit - CLOCK_GRAIN:
+                raise TimedOut(f"no answer in {limit:g} s", hint="raise --timeout if the site is only slow") from None
+            raise _translate(error, request) from None
 
-    async def _exchange(self, request: Request, tls: Any, proxy: str | None) -> Response:
+    def done_with(self, response: Response) -> None:
+        """The body of *response* is deciphered or dropped: it no longer counts as held."""
+        if response.held is not None:
+            self._holding.leave(response.held)
+
+    async def _exchange(
+        self, request: Request, tls: Any, proxy: str | None, started: float, limit: float, fresh: bool
+    ) -> Response:
         session = self._session
-        assert session is not None, "the transport is used outside of its context"
+        if session is None:
+            raise RuntimeError("open the fleet first: async with Fleet.from_inventory(…) as fleet:")
+        if fresh:
+            session = self._fresh = self._fresh or self._open(keep=False)
         headers = {**request.headers, "Accept-Encoding": "gzip"}
         if request.last:
             headers["Connection"] = "close"
@@ -126,36 +145,47 @@ class Transport:
             data = _encoded(request.form).encode("ascii")
             headers["Content-Type"] = FORM
         address = f"{request.url}?{_encoded(request.query)}" if request.query else request.url
+        timeout = self._limits.get(limit)
+        if timeout is None:
+            # The library's own timer is the cheapest one; by default it would round up to whole seconds.
+            timeout = self._limits[limit] = aiohttp.ClientTimeout(
+                total=limit, sock_connect=CONNECT_LIMIT, ceil_threshold=math.inf
+            )
         self.requests += 1
         response = await session.request(
             request.method,
             URL(address, encoded=True),
             data=data,
             headers=headers,
+            timeout=timeout,
             allow_redirects=False,
             ssl=tls,
             proxy=proxy,
         )
         try:
-            body = await self._read(response, request.cap)
+            length = response.content_length
+            encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+            if length is not None and length > request.cap:
+                raise _too_large(request.cap)
+            if encoding not in ("identity", "", "gzip", "x-gzip"):
+                raise BadAnswer(f"the answer is encoded as {encoding[:40]!r}, which was not asked for")
+            if length is not None and length <= SMALL and encoding in ("identity", ""):
+                body, held = await response.content.read(), None
+            else:
+                with anyio.fail_after(limit - (anyio.current_time() - started)):
+                    body, held = await self._read_counted(response, request.cap, encoding in ("gzip", "x-gzip"))
         except BaseException:
             response.close()
             raise
-        return Response(status=response.status, headers=response.headers, body=body)
+        return Response(status=response.status, headers=response.headers, body=body, held=held)
 
-    async def _read(self, response: aiohttp.ClientResponse, cap: int) -> bytes:
-        length = response.content_length
-        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-        if length is not None and length > cap:
-            raise _too_large(cap)
-        if encoding not in ("identity", "", "gzip", "x-gzip"):
-            raise BadAnswer(f"the answer is encoded as {encoding[:40]!r}, which was not asked for")
-        if length is not None and length <= SMALL and encoding in ("identity", ""):
-            return await response.content.read()
-        return await self._read_counted(response, cap, encoding in ("gzip", "x-gzip"))
+    async def _read_counted(
+        self, response: aiohttp.ClientResponse, cap: int, inflate: bool
+    ) -> tuple[bytes, int | None]:
+        """Read as a stream, with the count of what was sent and of what it inflates to kept below *cap*.
 
-    async def _read_counted(self, response: aiohttp.ClientResponse, cap: int, inflate: bool) -> bytes:
-        """Read as a stream, with the count of what was sent and of what it inflates to kept below *cap*."""
+        The body, and the number under which it is held.
+        """
         parts = bytearray()
         sent = 0
         inflater = zlib.decompressobj(wbits=31) if inflate else None
@@ -175,11 +205,12 @@ class Transport:
                 parts += piece
             if inflater is not None and not inflater.eof and sent:
                 raise ConnectFailed("the compressed answer broke off", may_have_arrived=True, fate_open=True)
-        except zlib.error:
-            raise BadAnswer("the answer says gzip and is none") from None
-        finally:
+        except BaseException as error:
             self._holding.leave(ticket)
-        return bytes(parts)
+            if isinstance(error, zlib.error):
+                raise BadAnswer("the answer says gzip and is none") from None
+            raise
+        return bytes(parts), ticket
 
 
 def _encoded(fields: Mapping[str, str]) -> str:

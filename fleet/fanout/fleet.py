@@ -11,7 +11,6 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import anyio
 
@@ -29,7 +28,7 @@ from fleet.inventory.load import find_sources, load
 from fleet.inventory.model import Inventory, Site
 from fleet.inventory.secrets import CredentialRef, SecretStore
 from fleet.inventory.selectors import Selector, parse, select
-from fleet.inventory.tables import is_loopback
+from fleet.inventory.tables import host_of, is_loopback
 from fleet.outcome import Outcome
 from fleet.report import Report, ReportWarning
 
@@ -211,7 +210,7 @@ def _as_work(work: Operation[Any] | Work) -> Work:
     operation = work
 
     async def ask(client: SiteClient) -> Answer[Any]:
-        client.finishing = True
+        client.finishing = not operation.changes
         return await client.ask(operation)
 
     return ask
@@ -238,13 +237,9 @@ def warnings_for(sites: Iterable[Site]) -> list[ReportWarning]:
             warnings.append(
                 ReportWarning(site=site.name, kind="tls_unverified", message="the certificate is not verified")
             )
-        if site.in_clear and site.allow_http and not _loopback(site.url):
+        if site.in_clear and site.allow_http and not is_loopback(host_of(site.url)):
             warnings.append(ReportWarning(site=site.name, kind="in_clear", message="tokens travel in clear over http"))
     return warnings
-
-
-def _loopback(url: str) -> bool:
-    return is_loopback(urlsplit(url).hostname or "")
 
 
 def _secret_variables(inventory: Inventory) -> frozenset[str]:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from fleet import places, platform
 from fleet.errors import InventoryError, Problem, UsageError
@@ -23,6 +22,7 @@ from fleet.inventory.tables import (
     SHARED_KEYS,
     SITE_KEYS,
     TableReader,
+    host_of,
     is_loopback,
     nearest,
 )
@@ -437,12 +437,7 @@ class _Loader:
         """What can only be told once everything is folded in."""
         url = values.get("url")
         allowed = values.get("allow_http", False)
-        if (
-            url is not None
-            and url.startswith("http://")
-            and not allowed
-            and not is_loopback(urlsplit(url).hostname or "")
-        ):
+        if url is not None and url.startswith("http://") and not allowed and not is_loopback(host_of(url)):
             self._report(
                 layer.file,
                 (*layer.where, "url"),
@@ -453,7 +448,7 @@ class _Loader:
         if auth is None:
             return
         if auth.portal is not None and auth.portal.startswith("http://"):
-            if not allowed and not is_loopback(urlsplit(auth.portal).hostname or ""):
+            if not allowed and not is_loopback(host_of(auth.portal)):
                 self._report(
                     layer.file,
                     (*layer.where, "auth"),

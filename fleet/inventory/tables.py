@@ -21,11 +21,14 @@ __all__ = [
     "SHARED_KEYS",
     "SITE_KEYS",
     "TableReader",
+    "host_of",
     "is_loopback",
     "origin_of",
 ]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_LOOPBACK = re.compile(rf"127(?:\.{_OCTET}){{3}}")
 _PRINTABLE = re.compile(r"[!-\[\]-~]+", re.ASCII)
 RESERVED = frozenset({"all", "and", "or", "not"})
 SECRET_KINDS = ("env", "file", "keyring", "command")
@@ -43,7 +46,7 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
 
 def is_loopback(host: str) -> bool:
     """Whether *host* is this machine's loopback, told by its text alone."""
-    if host == "localhost":
+    if host == "localhost" or _LOOPBACK.fullmatch(host):
         return True
     if not host[-1:].isdigit() and ":" not in host:
         return False
@@ -51,6 +54,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def host_of(url: str) -> str:
+    """The host in *url*, which was checked when it was read: an IPv6 address comes without its brackets."""
+    host = url.split("/", 3)[2].rpartition("@")[2]
+    return host[1:].partition("]")[0] if host[:1] == "[" else host.partition(":")[0]
 
 
 def origin_of(url: str) -> str:
@@ -188,7 +197,8 @@ class TableReader:
             return "the path of an address has no empty part and no dots"
         try:
             # Names, which most hosts are, end in a letter; the parser of addresses is slow to say so.
-            address = ipaddress.ip_address(host) if host[-1].isdigit() or ":" in host else None
+            numeric = (host[-1].isdigit() or ":" in host) and not _LOOPBACK.fullmatch(host)
+            address = ipaddress.ip_address(host) if numeric else None
         except ValueError:
             address = None
         if address is None:

@@ -47,3 +47,5 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    held: int | None = None
+    """Under which number the transport counts the body as held, until it is deciphered."""
