@@ -59,6 +59,9 @@ lock: $(BIN)/uv
 	@$(BIN)/uv pip compile pyproject.toml --extra keyring --extra crypto --extra speed --group dev --universal \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 		--python-version 3.11 --quiet --upgrade -o requirements/dev.lock
+	@$(BIN)/uv pip compile requirements/conformance.in --excludes requirements/conformance-without.txt --universal \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+		--python-version 3.11 --quiet --upgrade -o requirements/conformance.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) .venv-conformance .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

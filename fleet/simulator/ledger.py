@@ -11,7 +11,19 @@ from typing import Any, TextIO
 
 __all__ = ["Entry", "Ledger"]
 
-HIDDEN = frozenset({"password", "token", "client_secret", "certpassword", "sharedkey", "username_encrypted"})
+HIDDEN = frozenset(
+    {
+        "password",
+        "token",
+        "client_secret",
+        "certpassword",
+        "sharedkey",
+        "username_encrypted",
+        "code",
+        "oauth_state",
+        "refresh_token",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

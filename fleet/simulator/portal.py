@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from fleet.simulator.ledger import Ledger
+from fleet.simulator.signin import SignIn
+from fleet.simulator.state import RELEASES
 from fleet.simulator.tokens import TokenBook
 from fleet.simulator.wire import REST_TYPE, Failure, Reply, rest_failure
 
@@ -14,19 +19,55 @@ if TYPE_CHECKING:
 
 __all__ = ["SimulatedPortal"]
 
+ORGANIZATION = "0123456789ABCDEF"
+"""Every portal of one organization has this one's identity."""
+
+PORTAL_VERSIONS = {"10.5.1": "5.1", "10.9.1": "9.2", "11.1": "10.3", "11.3": "2024.1"}
+"""Release -> `currentVersion` of the portal's own API. 8.2 (10.8.1), 8.4 (10.9) and 2024.1 (11.3) were seen."""
+
+ADMINISTRATOR = (
+    "features:user:edit",
+    "portal:admin:inviteUsers",
+    "portal:admin:manageLicenses",
+    "portal:admin:manageRoles",
+    "portal:admin:manageSecurity",
+    "portal:admin:manageServers",
+    "portal:admin:manageWebsite",
+    "portal:admin:updateItems",
+    "portal:admin:updateUsers",
+    "portal:admin:viewGroups",
+    "portal:admin:viewItems",
+    "portal:admin:viewUsers",
+    "portal:publisher:publishServerServices",
+    "portal:user:createItem",
+)
+"""Privileges of an administrator of the organization: those that scripts look for."""
+
 
 class SimulatedPortal:
     """A portal at `url`, with accounts and tokens of its own."""
 
     name = "portal"
 
-    def __init__(self, *, url: str, context: str, tokens: TokenBook, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        context: str,
+        tokens: TokenBook,
+        ledger: Ledger,
+        release: str = "11.3",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.url = url
         self.context = context
         self.tokens = tokens
+        self.release = release
         self.sites: list[SimulatedSite] = []
         self.faults: set[str] = set()
         self._ledger = ledger
+        self._began = clock()
+        self._sign_in = SignIn(context=context, tokens=tokens, refusal=self._refusal, clock=clock)
 
     def count(self, operation: str | None = None) -> int:
         """How many requests the portal saw."""
@@ -54,34 +95,140 @@ class SimulatedPortal:
                 content_type=REST_TYPE,
             )
         if path == "sharing/rest":
-            return Reply({"currentVersion": "2024.1"}, content_type=REST_TYPE)
+            return Reply(self._versions(), content_type=REST_TYPE)
         if path in ("sharing/rest/generatetoken", "sharing/generatetoken"):
             return self._generate_token(call, token)
-        if path == "sharing/rest/oauth2/token":
-            return self._application_token(call)
+        for root in ("sharing/rest/oauth2/", "sharing/oauth2/"):
+            if path.startswith(root):
+                return self._sign_in.answer(call, path.removeprefix(root))
         if path == "portaladmin/healthcheck":
             return Reply({"status": "success"})
+        if path in ("sharing/rest/portals/self", f"sharing/rest/portals/{ORGANIZATION.lower()}") and token is None:
+            # Whoever is not signed in sees the organization all the same, from outside.
+            return Reply(self._organization(), content_type=REST_TYPE)
         self._admit(call, token)
-        if path == "sharing/rest/portals/self":
-            return Reply(
-                {
-                    "id": "0123456789ABCDEF",
-                    "name": "Simulated Portal",
-                    "isPortal": True,
-                    "user": {"username": call.user},
-                }
-            )
-        if path == "sharing/rest/community/self":
-            return Reply({"username": call.user, "role": "org_admin", "privileges": []})
-        if path == "sharing/rest/portals/self/servers":
-            return Reply({"servers": [self._server(site, trust=False) for site in self.sites]})
+        if path.startswith("sharing/rest/"):
+            return self._sharing(call, path.removeprefix("sharing/rest/"))
+        if path in ("portaladmin", ""):
+            return Reply(self._root())
+        if path == "portaladmin/federation":
+            return Reply({"resources": ["servers"]})
         if path == "portaladmin/federation/servers":
             return Reply({"servers": [self._server(site, trust=True) for site in self.sites]})
         if path == "portaladmin/federation/servers/validate":
             return self._validate()
-        if path in ("portaladmin", ""):
-            return Reply({"resources": ["machines", "security", "system", "federation", "logs"], "isUpgrade": False})
-        raise rest_failure(404, f"Could not find resource or operation '{path.rsplit('/', 1)[-1]}' on the system.")
+        raise _not_found(path)
+
+    def _sharing(self, call: Call, path: str) -> Reply:
+        """What the portal's own API says to whoever is signed in."""
+        user = call.user or ""
+        if path in ("portals/self", f"portals/{ORGANIZATION.lower()}"):
+            return Reply({**self._organization(), "user": self._user(user)}, content_type=REST_TYPE)
+        if path in ("portals/self/servers", f"portals/{ORGANIZATION.lower()}/servers"):
+            return Reply({"servers": [self._server(site, trust=False) for site in self.sites]}, content_type=REST_TYPE)
+        if path in ("portals/self/roles", f"portals/{ORGANIZATION.lower()}/roles"):
+            # The roles that an organization made for itself; this one has none.
+            return Reply({"total": 0, "start": 1, "num": 0, "nextStart": -1, "roles": []}, content_type=REST_TYPE)
+        if path == "community/self":
+            return Reply(self._user(user), content_type=REST_TYPE)
+        if path.startswith("community/users/"):
+            wanted = path.removeprefix("community/users/")
+            known = next((name for name in self.tokens.accounts if name.lower() == wanted), None)
+            if known is None:
+                raise rest_failure(400, "User does not exist or is inaccessible.")
+            return Reply(self._user(known), content_type=REST_TYPE)
+        raise _not_found(path)
+
+    def _versions(self) -> dict[str, Any]:
+        """From 11.3 on the root also names the release of the whole product."""
+        number, full, build = RELEASES[self.release]
+        value: dict[str, Any] = {"currentVersion": PORTAL_VERSIONS[self.release]}
+        if number >= 11.3:
+            value |= {"enterpriseVersion": full, "enterpriseBuild": build}
+        return value
+
+    def _organization(self) -> dict[str, Any]:
+        parts = urlsplit(self.url)
+        port = parts.port or 443
+        return {
+            **self._versions(),
+            "id": ORGANIZATION,
+            "name": "Simulated Portal",
+            "access": "public",
+            "allSSL": parts.scheme == "https",
+            "commentsEnabled": True,
+            "culture": "en",
+            "customBaseUrl": "portal",
+            "description": None,
+            "eueiEnabled": False,
+            "featuredGroups": [],
+            "helperServices": {},
+            "httpPort": port if parts.scheme == "http" else -1,
+            "httpsPort": port if parts.scheme == "https" else -1,
+            "isPortal": True,
+            "portalHostname": f"{parts.netloc}{parts.path}",
+            "portalMode": "singletenant",
+            "portalName": "ArcGIS Enterprise",
+            "portalThumbnail": None,
+            "rotatorPanels": [],
+            "supportsHostedServices": False,
+            "supportsOAuth": True,
+            "supportsSceneServices": False,
+            "units": "metric",
+            "urlKey": None,
+        }
+
+    def _user(self, name: str) -> dict[str, Any]:
+        """An account; all that the portal knows are administrators."""
+        began = round(self._began * 1000)
+        return {
+            "username": name,
+            "fullName": name,
+            "firstName": name,
+            "lastName": "",
+            "preferredView": None,
+            "description": None,
+            "email": f"{name}@simulated.example",
+            "userType": "arcgisonly",
+            "idpUsername": None,
+            "lastLogin": began,
+            "access": "org",
+            "orgId": ORGANIZATION,
+            "role": "org_admin",
+            "roleId": "org_admin",
+            "privileges": list(ADMINISTRATOR),
+            "level": "2",
+            "userLicenseTypeId": "creatorUT",
+            "disabled": False,
+            "tags": [],
+            "culture": "en",
+            "region": None,
+            "units": "metric",
+            "thumbnail": None,
+            "created": began,
+            "modified": began,
+            "provider": "arcgis",
+            "groups": [],
+        }
+
+    def _root(self) -> dict[str, Any]:
+        _, full, build = RELEASES[self.release]
+        return {
+            "resources": ["machines", "security", "system", "federation", "logs"],
+            "isUpgrade": False,
+            "isPostUpgrade": False,
+            "isLicensePopulated": True,
+            "isPortalLicensed": True,
+            "isLicenseFileRequired": False,
+            "isUserTypeLicensing": True,
+            "version": full,
+            "currentbuild": build,
+        }
+
+    def _refusal(self, user: str, password: str) -> str | None:
+        """The sentence that refuses an account and its password, or None."""
+        told = self.tokens.check_password(user, password)
+        return "Invalid username or password" if told is None and "wrong-password" in self.faults else told
 
     def _admit(self, call: Call, token: str | None) -> None:
         if token is None:
@@ -99,8 +246,7 @@ class SimulatedPortal:
         if password is None and token is not None and server is not None:
             return self._exchanged(call, token, server)
         user = call.get("username")
-        refusal = "" if user is None or password is None else self.tokens.check_password(user, password)
-        if refusal is not None or "wrong-password" in self.faults or user is None:
+        if user is None or password is None or self._refusal(user, password) is not None:
             raise rest_failure(400, "Unable to generate token.", ("Invalid username or password.",))
         client = (call.get("client") or "referer").lower()
         referer = call.get("referer")
@@ -125,21 +271,14 @@ class SimulatedPortal:
         )
         return Reply({"token": issued, "expires": round(expires * 1000), "ssl": True}, content_type=REST_TYPE)
 
-    def _application_token(self, call: Call) -> Reply:
-        identity, secret = call.get("client_id") or "", call.get("client_secret") or ""
-        if call.get("grant_type") != "client_credentials" or self.tokens.check_password(identity, secret) is not None:
-            raise rest_failure(400, "Invalid client_id")
-        issued, _ = self.tokens.issue(identity, 120)
-        return Reply({"access_token": issued, "expires_in": 7200}, content_type=REST_TYPE)
-
     def _server(self, site: SimulatedSite, *, trust: bool) -> dict[str, Any]:
         entry: dict[str, Any] = {
             "id": f"id-{site.name}",
-            "name": site.url.partition("://")[2],
+            "name": urlsplit(site.url).netloc,
             "adminUrl": site.url,
             "url": site.url,
             "isHosted": False,
-            "serverType": "ARCGIS",
+            "serverType": "ArcGIS",
             "serverRole": "FEDERATED_SERVER",
             "serverFunction": "",
         }
@@ -159,3 +298,7 @@ class SimulatedPortal:
         ]
         worst = "failure" if any(state["status"] == "failure" for state in states) else "success"
         return Reply({"status": worst, "serversStatus": states})
+
+
+def _not_found(path: str) -> Failure:
+    return rest_failure(404, f"Could not find resource or operation '{path.rsplit('/', 1)[-1]}' on the system.")

@@ -166,7 +166,14 @@ class Simulator:
             shared = self._bind("base", self._port)
         if self._federated:
             url = f"{self._scheme}://{self._host}:{shared}/portal"
-            self.portal = SimulatedPortal(url=url, context="/portal", tokens=book, ledger=self.ledger_book)
+            self.portal = SimulatedPortal(
+                url=url,
+                context="/portal",
+                tokens=book,
+                ledger=self.ledger_book,
+                release=self.release,
+                clock=self._clock,
+            )
             self._by_port[shared] = self.portal
             self._by_context["portal"] = self.portal
         for number, name in enumerate(self._names, start=1):
