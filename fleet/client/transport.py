@@ -6,6 +6,7 @@ import errno
 import math
 import socket
 import ssl
+import time
 import zlib
 from collections.abc import Mapping
 from types import TracebackType
@@ -79,12 +80,6 @@ class Transport:
             max_field_size=MAX_HEADER,
             max_headers=MAX_HEADERS,
             read_bufsize=SMALL,
-            skip_auto_headers=(
-                "User-Agent",
-                "Accept",
-                "Accept-Encoding",
-                "Content-Type",
-            ),
         )
 
     async def __aexit__(
@@ -114,13 +109,13 @@ class Transport:
         Raises `ConnectFailed`, `TlsFailed`, `TimedOut`, `TooLarge` or `BadAnswer`; whether the site may have acted on
         the request is said by the error's `may_have_arrived`. Call `done_with` once the response is deciphered.
         """
-        started = anyio.current_time()
+        started = time.monotonic()
         try:
             return await self._exchange(request, tls, proxy, started, limit, fresh)
         except SiteError:
             raise
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            if isinstance(error, TimeoutError) and anyio.current_time() - started >= limit - CLOCK_GRAIN:
+            if isinstance(error, TimeoutError) and time.monotonic() - started >= limit - CLOCK_GRAIN:
                 raise TimedOut(f"no answer in {limit:g} s", hint="raise --timeout if the site is only slow") from None
             raise _translate(error, request) from None
 
@@ -172,7 +167,7 @@ class Transport:
             if length is not None and length <= SMALL and encoding in ("identity", ""):
                 body, held = await response.content.read(), None
             else:
-                with anyio.fail_after(limit - (anyio.current_time() - started)):
+                with anyio.fail_after(limit - (time.monotonic() - started)):
                     body, held = await self._read_counted(response, request.cap, encoding in ("gzip", "x-gzip"))
         except BaseException:
             response.close()

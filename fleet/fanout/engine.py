@@ -154,11 +154,14 @@ class _Run:
             self._scopes.append(scope)
             if self._stop.cancelled:
                 scope.cancel()
-            while self._waiting and self._stop.launching and anyio.current_time() < self._deadline:
+            while self._waiting and self._stop.launching and not self._late():
                 await self._one(self._waiting.popleft(), scope)
                 while len(self._ready) >= self._backlog:
                     await self._room.wait()
         self._scopes.remove(scope)
+
+    def _late(self) -> bool:
+        return self._deadline != math.inf and anyio.current_time() >= self._deadline
 
     async def _one(self, site: Site, scope: anyio.CancelScope) -> None:
         client = self._clients[site]
