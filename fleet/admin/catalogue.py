@@ -97,7 +97,8 @@ class Catalogue:
         paths.sort(
             key=lambda pair: (pair[1].count("<"), -len([part for part in pair[1].split("/") if "<" not in part]))
         )
-        self._patterns = [(entry, _pattern(path)) for entry, path in paths]
+        # A pattern is made when a path may be an instance of it: most of the 216 never are in one run.
+        self._places = [(entry, path, path.partition("<")[0].strip("/").lower()) for entry, path in paths]
 
     def find(self, path: str, method: str | None = None, *, portal: bool = False) -> Entry | None:
         """The entry that *path* (below the base URL, as in an address) is an instance of.
@@ -105,9 +106,12 @@ class Catalogue:
         Without *method*, a read is preferred where one path has both a read and a change.
         """
         wanted = path.strip("/")
+        lower = wanted.lower()
         found: Entry | None = None
-        for entry, pattern in self._patterns:
-            if (entry.base == "portal") is not portal or not pattern.fullmatch(wanted):
+        for entry, template, beginning in self._places:
+            if (entry.base == "portal") is not portal or not lower.startswith(beginning):
+                continue
+            if not _pattern(template).fullmatch(wanted):
                 continue
             if method is None or entry.method == method:
                 return entry
@@ -115,6 +119,7 @@ class Catalogue:
         return found if method is None or (found is not None and found.effect == "read") else None
 
 
+@cache
 def _pattern(path: str) -> re.Pattern[str]:
     """What concrete paths of a template look like; letters match without regard to case, as servers do."""
     text = re.escape(path.strip("/"))

@@ -31,6 +31,13 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _LOOPBACK = re.compile(rf"127(?:\.{_OCTET}){{3}}")
 _PRINTABLE = re.compile(r"[!-\[\]-~]+", re.ASCII)
 RESERVED = frozenset({"all", "and", "or", "not"})
+_PLAIN_ADDRESS = re.compile(
+    r"(https?)://(?!metadata)((?:[A-Za-z0-9-]+\.)*[A-Za-z0-9-]+)(?::([1-9][0-9]{0,4}))?((?:/[A-Za-z0-9_-]+)*)/?",
+    re.ASCII,
+)
+"""What most addresses look like; any other is taken apart, so that the mistake in it can be told."""
+
+BELOW_CONTEXT = frozenset({"admin", "rest", "manager", "tokens", "services"})
 SECRET_KINDS = ("env", "file", "keyring", "command")
 MISSING = object()
 
@@ -164,20 +171,26 @@ class TableReader:
     def _url(self, raw: object, place: tuple[str, ...]) -> Any:
         if not isinstance(raw, str):
             return self._wrong(place, raw, "an address such as https://host/arcgis")
+        plain = _PLAIN_ADDRESS.fullmatch(raw)
+        if plain is not None:
+            scheme, host, port, path = plain.groups()
+            if (not host[-1].isdigit() or _LOOPBACK.fullmatch(host)) and (port is None or int(port) < 65_536):
+                return self._site_address(scheme, host if port is None else f"{host}:{port}", path, place)
         mistake = self._address_mistake(raw)
         if mistake is not None:
             self._report(place, mistake, None)
             return MISSING
         parts = urlsplit(raw)
-        path = parts.path.rstrip("/")
-        if path.lower().rsplit("/", 1)[-1] in ("admin", "rest", "manager", "tokens"):
-            self._report(
-                place,
-                f"give the address without its last part: …{path.rsplit('/', 1)[0] or '/'}",
-                None,
-            )
+        return self._site_address(parts.scheme, parts.netloc, parts.path.rstrip("/"), place)
+
+    def _site_address(self, scheme: str, netloc: str, path: str, place: tuple[str, ...]) -> Any:
+        """The address in the one spelling by which sites are told apart: lower case, and no port where it is the usual."""
+        scheme, netloc = scheme.lower(), netloc.lower()
+        context, *below = path.split("/")[1:] or [""]
+        if not BELOW_CONTEXT.isdisjoint(map(str.lower, (context, *below))):
+            self._report(place, f"give the address of the site alone, without what follows it: …/{context}", None)
             return MISSING
-        return f"{parts.scheme.lower()}://{parts.netloc.lower()}{path}"
+        return f"{scheme}://{netloc.removesuffix(':443' if scheme == 'https' else ':80')}{path}"
 
     def _address_mistake(self, raw: str) -> str | None:
         try:
