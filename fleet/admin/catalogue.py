@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import msgspec
 
 from fleet.admin.operation import Effect, Operation
 from fleet.admin.readback import read_back_for
+from fleet.errors import UsageError
 from fleet.protocol.message import Method
 from fleet.protocol.release import Release
 
-__all__ = ["Catalogue", "Entry", "Parameter", "catalogue", "operation_for"]
+__all__ = ["Catalogue", "Entry", "Parameter", "catalogue", "operation_for", "resource_of"]
 
 SECRET_PARAMETERS = frozenset({"password", "token", "certPassword", "client_secret"})
 REPORT_CAP = 64 * 1024 * 1024
@@ -151,8 +152,10 @@ def operation_for(
     """The operation that *path* below the base URL names, and its entry in the catalogue where it has one.
 
     The method is the catalogue's unless *method* is given. An unknown path is a read by GET, and a change by POST.
+    Names in *path* may be percent-encoded or not. Raises `UsageError` for a path that leads out of the site.
     """
     path, _, query = path.partition("?")
+    path = _clean_path(path)
     given = dict(parameters or {})
     for pair in filter(None, query.split("&")):
         key, _, value = pair.partition("=")
@@ -196,3 +199,25 @@ def operation_for(
         **({"cap": REPORT_CAP} if entry.name in LARGE else {}),
     )
     return operation, entry
+
+
+def _clean_path(path: str) -> str:
+    """*path* with each of its parts percent-encoded once, whatever it was before."""
+    parts = [unquote(part) for part in path.split("/")]
+    if any(part in (".", "..") for part in parts):
+        raise UsageError("a path has no . and no .. in it")
+    if any(not part.isprintable() for part in parts):
+        raise UsageError("a path has no control characters in it")
+    return "/".join(quote(part, safe="!$&'()*+,;=:@") for part in parts)
+
+
+def resource_of(operation: Operation[Any]) -> Operation[Any] | None:
+    """The read of the resource that the change *operation* acts on: of the path without its last part, if there is one.
+
+    `admin/services/Roads.MapServer/delete` acts on `admin/services/Roads.MapServer`.
+    """
+    path = operation.path.rpartition("/")[0]
+    entry = catalogue().find(path, "GET")
+    if entry is None or any(parameter.required for parameter in entry.params):
+        return None
+    return operation_for(path, method="GET")[0]

@@ -78,8 +78,6 @@ def command(common: Common, **given: Any) -> int:
         raise UsageError("paths of portals can't be called yet; PATH is below the site's base URL")
     if "://" in path:
         raise UsageError("PATH is below the site's base URL, such as admin/info or rest/services")
-    if any(part in (".", "..") for part in path.split("?")[0].split("/")):
-        raise UsageError("PATH has no . and no .. in it")
     operation, entry = operation_for(path, method=given["method"], parameters=_parameters(given["parameter"]))
     if entry is not None and entry.method == "POST" and given["method"] == "GET" and operation.changes:
         raise UsageError(f"{entry.name} is a change, which is sent as POST")

@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 
 from fleet.admin import info
+from fleet.admin.catalogue import resource_of
 from fleet.admin.operation import Operation, ReadBack
 from fleet.admin.request import Placement, build_request
 from fleet.auth.choose import provider_for, secrets_of
@@ -36,6 +37,7 @@ from fleet.errors import (
 )
 from fleet.inventory.model import Site
 from fleet.inventory.secrets import Secret
+from fleet.outcome import outcome_of
 from fleet.protocol.envelope import decipher
 from fleet.protocol.message import Request, Response
 from fleet.protocol.release import Release
@@ -90,7 +92,7 @@ class SiteClient:
         self.first_attempt: float | None = None
         self.most_attempts = 0
         self.finishing = False
-        self._ended = False
+        self._ended: float | None = None
 
     # Calls
 
@@ -99,11 +101,16 @@ class SiteClient:
         return (await self.ask(operation)).value
 
     async def ask(self, operation: Operation[T]) -> Answer[T]:
-        """The answer to *operation*, with what it did; raises the `SiteError` that it came to."""
+        """The answer to *operation*, with what it did; raises the `SiteError` that it came to.
+
+        A change whose effect can be read back is not sent where the state is so already: that is a `noop`.
+        """
         if operation.changes:
             if self._writer is None:
                 self._writer = anyio.Lock()
             async with self._writer:
+                if operation.read_back is not None and await self._already(operation.read_back):
+                    return Answer(value=None, outcome="noop")  # type: ignore[arg-type]
                 return await self._retried(_Change(self, operation).attempt, operation)
         reads = self._reads
         if reads is None:
@@ -118,10 +125,24 @@ class SiteClient:
         finally:
             reads.release()
 
+    async def _already(self, look: ReadBack) -> bool:
+        """Whether the state is as wanted before anything is sent; an answer that does not tell is no reason to stop."""
+        try:
+            return bool(look.done(await self.call(look.look)))
+        except SiteError as error:
+            if outcome_of(error) in ("failed", "protocol"):
+                return False
+            raise
+
     async def preview(self, operation: Operation[T]) -> Answer[Any]:
-        """What *operation* would do, told by reading only: `noop` where the state is already so, else `changed`."""
+        """What *operation* would do, told by reading only: `noop` where the state is already so, else `changed`.
+
+        Where no state tells, the resource that it acts on is read all the same: one that is not there, or a site that
+        is not reached, fails as it would when the change is sent.
+        """
         look = operation.read_back
         if look is None:
+            await self.call(resource_of(operation) or info.admin())
             return Answer(value=None, outcome="changed", verified=False)
         already = look.done(await self.call(look.look))
         return Answer(value=None, outcome="noop" if already else "changed")
@@ -205,7 +226,12 @@ class SiteClient:
 
     async def _with_token(self, operation: Operation[T]) -> T:
         if not operation.token:
-            return await self._exchange(operation, None)
+            try:
+                return await self._exchange(operation, None)
+            except TokenRefused as refusal:
+                if refusal.code != 499:
+                    raise
+                # This site wants a token where most want none.
         renewed = False
         while True:
             token = await self._token()
@@ -369,8 +395,11 @@ class SiteClient:
         run = self._run
         if self._tls is None:
             self._tls = await run.tls_parameter(self.site)
-        # Behind a request that says "close" nothing more may be sent on its connection (RFC 9112, 9.6).
-        fresh, self._ended = self._ended, self._ended or request.last
+        # Behind a request that says "close" nothing more may be sent on its connection (RFC 9112, 9.6), which the
+        # pool would do for as long as it keeps idle ones.
+        fresh = self._ended is not None and run.clock() - self._ended < run.settings.keepalive + 1.0
+        if request.last:
+            self._ended = run.clock()
         watch = run.settings.on_exchange
         if watch is None:
             return await run.transport.send(request, tls=self._tls, limit=limit, proxy=self.site.proxy, fresh=fresh)

@@ -119,6 +119,11 @@ class Transport:
                 raise TimedOut(f"no answer in {limit:g} s", hint="raise --timeout if the site is only slow") from None
             raise _translate(error, request) from None
 
+    @property
+    def held(self) -> int:
+        """Bytes of answers that are being read, or are not yet deciphered."""
+        return self._holding.total
+
     def done_with(self, response: Response) -> None:
         """The body of *response* is deciphered or dropped: it no longer counts as held."""
         if response.held is not None:

@@ -176,8 +176,9 @@ class Selection:
         wall, clock = time.time(), time.monotonic()
         stop = stop or Stop()
         wanted = _as_work(work)
+        misfits: list[ReportWarning] = []
         if ask is not None:
-            wanted = _queried(wanted, ask)
+            wanted = _queried(wanted, ask, misfits)
         async with self.stream(wanted, stop=stop, progress=progress, deadline=deadline, width=width) as outcomes:
             async for outcome in outcomes:
                 counts[outcome.outcome] += 1
@@ -196,7 +197,7 @@ class Selection:
             elapsed=time.monotonic() - clock,
             outcomes=kept,
             merged=None if aggregator is None else aggregator.report(state),
-            warnings=warnings_for(self.sites),
+            warnings=[*warnings_for(self.sites), *misfits],
             dry_run=dry_run,
             interrupted=not stop.launching,
             counts=counts,
@@ -216,14 +217,24 @@ def _as_work(work: Operation[Any] | Work) -> Work:
     return ask
 
 
-def _queried(work: Work, ask: Callable[[Any], Any]) -> Work:
+def _queried(work: Work, ask: Callable[[Any], Any], misfits: list[ReportWarning]) -> Work:
+    """*work* with each value replaced by what the query makes of it.
+
+    An answer that the query does not fit fails; a change that was carried out stays one, and its site is told in
+    *misfits*.
+    """
+
     async def answer(client: SiteClient) -> Answer[Any]:
         result = await work(client)
         found = result if isinstance(result, Answer) else Answer(value=result)
         try:
             value = ask(found.value)
         except ValueError as error:
-            raise BadAnswer(f"the query does not fit this answer: {error}") from None
+            message = f"the query does not fit this answer: {error}"
+            if found.outcome == "ok":
+                raise BadAnswer(message) from None
+            misfits.append(ReportWarning(site=client.site.name, kind="query", message=message))
+            value = None
         return Answer(value=value, outcome=found.outcome, verified=found.verified)
 
     return answer

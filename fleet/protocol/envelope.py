@@ -316,6 +316,12 @@ def _error_from(raw_code: Any, words: str, source: Mapping[str, Any]) -> SiteErr
             code=code,
             hint="the machine answers, and belongs to no site: create or join one",
         )
+    if code == 403 and ("read-only" in lower or "read only" in lower):
+        return Forbidden(
+            text,
+            code=code,
+            hint="the site is in read-only mode: fleet call admin/mode/update -p siteMode=EDITABLE --change -s SITE",
+        )
     if code == 403:
         return Forbidden(text, code=code, hint="the account lacks the privilege for this")
     if code == 401:

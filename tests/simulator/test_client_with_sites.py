@@ -12,6 +12,7 @@ import pytest
 
 from fleet import admin as ops
 from fleet.admin.catalogue import operation_for
+from fleet.admin.operation import Operation
 from fleet.client.clients import Clients
 from fleet.client.settings import ClientSettings, RetryPolicy
 from fleet.client.site import SiteClient
@@ -308,8 +309,68 @@ async def test_wire_3_4_a_failed_start_is_told_with_each_machine_s_report(
     simulator = await simulate(sites=1, faults={"sim-0001": "start-fails"})
     key = next(iter(simulator.sites["sim-0001"].services))
     async with client_of(simulator, write_inventory) as client:
+        await client.ask(ops.services.stop(ServiceId.parse(key)))
         with pytest.raises(ServerFailed, match="the data is not there"):
             await client.ask(ops.services.start(ServiceId.parse(key)))
+
+
+async def test_a_change_to_what_is_so_already_is_no_change_and_is_not_sent(
+    simulator: Simulator, write_inventory: Write
+) -> None:
+    site = simulator.sites["sim-0001"]
+    service = ServiceId.parse(next(iter(site.services)))
+    async with client_of(simulator, write_inventory) as client:
+        started = await client.ask(ops.services.start(service))
+        stopped = await client.ask(ops.services.stop(service))
+        again = await client.ask(ops.services.stop(service))
+    assert [started.outcome, stopped.outcome, again.outcome] == ["noop", "changed", "noop"]
+    assert (site.count("start"), site.count("stop")) == (0, 1)
+
+
+async def test_a_site_that_refuses_by_a_lock_what_is_so_already_is_not_said_to_have_changed(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    simulator = await simulate(sites=1, faults={"sim-0001": "locked-forever"})
+    service = ServiceId.parse(next(iter(simulator.sites["sim-0001"].services)))
+    async with client_of(
+        simulator, write_inventory, policy=RetryPolicy(base=0.01, cap=0.02, lock_patience=0.1)
+    ) as client:
+        assert (await client.ask(ops.services.start(service))).outcome == "noop"
+        with pytest.raises(Locked):
+            await client.ask(ops.services.stop(service))
+
+
+async def test_a_change_is_not_sent_to_a_site_whose_state_can_t_be_asked(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    simulator = await simulate(sites=1, faults={"sim-0001": "reset"})
+    async with client_of(simulator, write_inventory) as client:
+        with pytest.raises(ConnectFailed):
+            await client.ask(ops.site.set_mode("READ_ONLY"))
+    assert simulator.sites["sim-0001"].count("update") == 0
+
+
+async def test_a_preview_of_what_no_state_tells_looks_at_the_resource(
+    simulator: Simulator, write_inventory: Write
+) -> None:
+    site = simulator.sites["sim-0001"]
+    key = next(iter(site.services))
+    async with client_of(simulator, write_inventory) as client:
+        there = await client.preview(operation_for(f"admin/services/{key}/delete")[0])
+        with pytest.raises(NotFound):
+            await client.preview(operation_for("admin/services/Nowhere.MapServer/delete")[0])
+    assert (there.outcome, there.verified) == ("changed", False)
+    assert site.count("delete") == 0
+    assert key in site.services
+
+
+async def test_a_site_that_wants_a_token_where_most_want_none_gets_one(
+    simulator: Simulator, write_inventory: Write
+) -> None:
+    operation: Operation[dict[str, object]] = Operation(name="machines", path="admin/machines", token=False)
+    async with client_of(simulator, write_inventory) as client:
+        assert (await client.call(operation))["machines"]
+    assert [entry.code for entry in simulator.sites["sim-0001"].requests("machines")] == [499, None]
 
 
 async def test_wire_7_6_read_only_mode_refuses_changes(simulate: Simulate, write_inventory: Write) -> None:
@@ -345,7 +406,7 @@ async def test_one_change_at_a_time_per_site(simulate: Simulate, write_inventory
             group.start_soon(client.ask, ops.services.stop(ServiceId.parse(key)))
     stops = [place for place, entry in enumerate(site.requests()) if entry.operation in ("stop", "status")]
     names = [site.requests()[place].operation for place in stops]
-    assert names == ["stop", "status"] * 6, "each change is looked at before the next one is sent"
+    assert names == ["status", "stop", "status"] * 6, "each change is looked at before the next one is sent"
 
 
 async def test_wire_11_a_federated_site_takes_the_portal_s_token_and_the_portal_one_login(

@@ -54,6 +54,19 @@ async def test_a_function_of_the_client_is_work_too(simulator: Simulator, write_
     assert report.merged["fields"][""]["count"] == 3
 
 
+async def test_a_query_that_does_not_fit_never_hides_a_change(simulator: Simulator, write_inventory: Write) -> None:
+    async with Fleet.from_inventory(write_inventory(simulator)) as fleet:
+        with pytest.raises(UsageError, match="no such function"):
+            await fleet.select("all").run(ops.site.set_mode("READ_ONLY"), query="foo(@)")
+        assert len(simulator.ledger) == 0, "nothing was sent"
+        read = await fleet.select("sim-0001").run(ops.info.admin(), query="sum(loggedInUser)")
+        changed = await fleet.select("sim-0002").run(ops.site.set_mode("READ_ONLY"), query="abs(status)")
+    assert read.outcomes[0].outcome == "protocol"
+    assert changed.outcomes[0].outcome == "changed"
+    assert [(warning.site, warning.kind) for warning in changed.warnings] == [("sim-0002", "query")]
+    assert simulator.sites["sim-0002"].state.mode == "READ_ONLY"
+
+
 async def test_nothing_of_a_finished_run_is_left_open(simulator: Simulator, write_inventory: Write) -> None:
     import asyncio
 

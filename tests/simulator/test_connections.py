@@ -1,0 +1,105 @@
+"""What travels on which connection, against servers that take the standard at its word."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+import pytest
+
+from fleet.admin import info
+from fleet.admin.operation import Operation
+from fleet.client.clients import Clients
+from fleet.client.settings import ClientSettings, RetryPolicy
+from fleet.errors import BadAnswer
+from fleet.inventory.model import Site
+from fleet.inventory.secrets import CredentialRef, Secret
+
+
+class StrictServer:
+    """Answers the first read with 498; takes a request's `Connection: close` seriously without naming it itself."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.logins = 0
+        self.reads = 0
+        self.after_close = 0
+        self.body = b'{"fullVersion":"11.3.0"}'
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        closing = False
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                if closing:
+                    self.after_close += 1
+                    return
+                lower = head.lower()
+                if b"content-length:" in lower:
+                    await reader.readexactly(int(lower.split(b"content-length:")[1].split(b"\r\n")[0]))
+                if b"generateToken" in head:
+                    self.logins += 1
+                    body = json.dumps({"token": f"token-{self.logins:08d}", "expires": 4102444800000}).encode()
+                else:
+                    self.reads += 1
+                    body = (
+                        b'{"status":"error","messages":["Token Expired."],"code":498}' if self.reads == 1 else self.body
+                    )
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+                await writer.drain()
+                # The end of the connection reaches the other side a moment later, as over a real network.
+                closing = b"connection: close" in lower
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def served(server: StrictServer) -> AsyncIterator[str]:
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    async with listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/arcgis"
+
+
+def site(url: str) -> Site:
+    return Site(
+        name="s", url=url, username="siteadmin", password=CredentialRef(kind="plain", plain=Secret("simulated"))
+    )
+
+
+async def test_nothing_more_is_sent_on_a_connection_after_the_request_that_said_close() -> None:
+    server = StrictServer()
+    async with served(server) as url, Clients(ClientSettings(timeout=5, retry=RetryPolicy(attempts=1))) as clients:
+        client = clients[site(url)]
+        client.finishing = True
+        assert (await client.call(info.admin()))["fullVersion"] == "11.3.0"
+        assert (await client.call(info.admin()))["fullVersion"] == "11.3.0"
+    assert server.after_close == 0
+    assert (server.logins, server.reads) == (2, 3)
+
+
+async def test_a_large_answer_is_deciphered_in_a_thread_and_then_no_longer_held() -> None:
+    server = StrictServer()
+    server.reads = 1
+    server.body = json.dumps({"rows": [[{}] for _ in range(300_000)]}).encode()
+    async with served(server) as url, Clients(ClientSettings(timeout=20)) as clients:
+        before = anyio.to_thread.current_default_thread_limiter().statistics()
+        rows = (await clients[site(url)].call(Operation(name="rows", path="admin/rows")))["rows"]
+        assert len(rows) == 300_000
+        assert clients.transport.held == 0
+        assert anyio.to_thread.current_default_thread_limiter().statistics() == before
+
+
+async def test_an_answer_that_is_refused_is_not_held_either() -> None:
+    server = StrictServer()
+    server.reads = 1
+    server.body = b"x" * 2_000_000
+    async with served(server) as url, Clients(ClientSettings(timeout=20)) as clients:
+        with pytest.raises(BadAnswer):
+            await clients[site(url)].call(info.admin())
+        assert clients.transport.held == 0
