@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fleet.simulator.ledger import Ledger
 from fleet.simulator.tokens import TokenBook
-from fleet.simulator.wire import REST_TYPE, Failure, Reply, rest_failure
+from fleet.simulator.wire import REST_TYPE, Failure, Reply, html_page, rest_failure
 
 if TYPE_CHECKING:
     from fleet.simulator.call import Call
@@ -60,6 +60,8 @@ class SimulatedPortal:
         if path == "sharing/rest/oauth2/token":
             return self._application_token(call)
         if path == "portaladmin/healthcheck":
+            if "unhealthy" in self.faults:
+                return html_page("Service Unavailable", "The portal is not healthy.", status=503)
             return Reply({"status": "success"})
         self._admit(call, token)
         if path == "sharing/rest/portals/self":
