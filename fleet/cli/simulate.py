@@ -23,12 +23,28 @@ def _faults(given: tuple[str, ...]) -> list[tuple[str, str]]:
     return faults
 
 
+def _switches(given: tuple[str, ...]) -> list[tuple[str, str]]:
+    switches = []
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"a switch is written NAME=VALUE, as in header-token=ignored, and {text[:60]!r} is not")
+        switches.append((name, value))
+    return switches
+
+
 @click.command(name="simulate")
 @click.option("--sites", type=click.IntRange(1, 20_000), default=5, show_default=True, help="How many sites.")
 @click.option("--port", type=click.IntRange(1, 65_000), default=16080, show_default=True, help="Site i is at this + i.")
 @click.option("--username", default="siteadmin", show_default=True, help="The administrator of every site.")
 @click.option("--release", default="11.3", show_default=True, help="10.5.1, 10.9.1, 11.1 or 11.3.")
 @click.option("--fault", multiple=True, metavar="SITE=KIND", help="Let a site (or a pattern) be ill; repeatable.")
+@click.option(
+    "--switch",
+    multiple=True,
+    metavar="[SITE:]NAME=VALUE",
+    help="Let all sites (or some) behave in another of the ways that real ones do; repeatable.",
+)
 @click.option("--tls", is_flag=True, help="Serve https with an authority made for this run.")
 @click.option("--latency", type=DURATION, default="0ms", help="Wait this long before each answer.")
 @click.option("--federated", is_flag=True, help="Put a portal in front, at the base port.")
@@ -57,5 +73,6 @@ def command(**given: Any) -> int:
 
     from fleet.simulator.run import SimulateOptions, serve
 
-    faults = _faults(given.pop("fault"))
-    return anyio.run(serve, SimulateOptions(faults=faults, **given), lambda text: click.echo(text, err=True))
+    faults, switches = _faults(given.pop("fault")), _switches(given.pop("switch"))
+    options = SimulateOptions(faults=faults, switches=switches, **given)
+    return anyio.run(serve, options, lambda text: click.echo(text, err=True))

@@ -2,6 +2,17 @@
 
 from fleet.simulator.server import PortTaken, Simulator
 from fleet.simulator.site import FAULTS, SimulatedSite
-from fleet.simulator.state import RELEASES, Machine, Service, Switches
+from fleet.simulator.state import RELEASES, Machine, Service
+from fleet.simulator.switches import SWITCHES, Switches
 
-__all__ = ["FAULTS", "RELEASES", "Machine", "PortTaken", "Service", "SimulatedSite", "Simulator", "Switches"]
+__all__ = [
+    "FAULTS",
+    "RELEASES",
+    "SWITCHES",
+    "Machine",
+    "PortTaken",
+    "Service",
+    "SimulatedSite",
+    "Simulator",
+    "Switches",
+]

@@ -1,19 +1,22 @@
-"""The rest of the admin API of a simulated site: machines, mode, logs, system, security, data stores."""
+"""What a simulated site says of itself, and its machines with their certificates."""
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
+import anyio
+
 from fleet.simulator.call import SUCCESS, Call, Route, route
+from fleet.simulator.privileges import privilege_of
 from fleet.simulator.state import RELEASES, Machine
 from fleet.simulator.wire import REST_TYPE, Reply, admin_failure
 
 __all__ = ["ROUTES"]
 
 JAVA_DATE = "%a %b %d %H:%M:%S UTC %Y"
-LEVELS = ("SEVERE", "WARNING", "INFO", "FINE", "VERBOSE", "DEBUG")
+LIFE = 1825 * 86_400.0
+"""Seconds that a certificate lives which the installation made."""
 
 
 def _not_found(call: Call) -> Exception:
@@ -49,9 +52,14 @@ def info(call: Call) -> Reply:
             "currentbuild": build,
             "timezone": "UTC",
             "loggedInUser": call.user,
-            "loggedInUserPrivilege": "ADMINISTER",
+            "loggedInUserPrivilege": _privilege(call),
         }
     )
+
+
+def _privilege(call: Call) -> str:
+    state, user = call.site.state, call.user or ""
+    return privilege_of(state, user) if user in state.users else "ADMINISTER"
 
 
 def local(call: Call) -> Reply:
@@ -67,7 +75,9 @@ def rest_info(call: Call) -> Reply:
         "soapUrl": f"{call.base}{site.context}/services",
         "secureSoapUrl": None,
     }
-    if site.portal_url is not None:
+    if "no-site" in site.faults:
+        value["authInfo"] = {"isTokenBasedSecurity": False}
+    elif site.portal_url is not None:
         value["owningSystemUrl"] = site.portal_url
         value["authInfo"] = {
             "isTokenBasedSecurity": True,
@@ -91,7 +101,7 @@ def rest_services(call: Call) -> Reply:
             "services": [
                 {"name": service.name, "type": service.type}
                 for service in state.services.values()
-                if not service.folder and service.real == "STARTED"
+                if not service.folder and state.real_of(service) == "STARTED"
             ],
         },
         content_type=REST_TYPE,
@@ -110,7 +120,7 @@ def rest_folder(call: Call) -> Reply:
             "services": [
                 {"name": f"{folder}/{service.name}", "type": service.type}
                 for service in state.services.values()
-                if service.folder == folder and service.real == "STARTED"
+                if service.folder == folder and state.real_of(service) == "STARTED"
             ],
         },
         content_type=REST_TYPE,
@@ -121,27 +131,6 @@ def health_check(call: Call) -> Reply:
     if "unhealthy" in call.site.faults:
         return Reply({"success": False}, status=503)
     return Reply({"success": True}, content_type=REST_TYPE)
-
-
-def mode(call: Call) -> Reply:
-    state = call.site.state
-    return Reply(
-        {
-            "siteMode": state.mode,
-            "copyConfigLocal": state.mode == "READ_ONLY",
-            "lastModified": round(state.mode_changed * 1000),
-        }
-    )
-
-
-def update_mode(call: Call) -> Reply:
-    wanted = call.need("siteMode")
-    if wanted not in ("EDITABLE", "READ_ONLY"):
-        raise admin_failure(500, f"Invalid site mode '{wanted}'.")
-    state = call.site.state
-    state.mode, state.mode_changed = wanted, state.clock()
-    call.site.faults.discard("read-only")
-    return Reply(dict(SUCCESS), changed=True)
 
 
 # Machines
@@ -173,13 +162,13 @@ def machine(call: Call) -> Reply:
             "machineName": found.name,
             "platform": "Linux-amd64-64",
             "adminURL": f"https://{found.name}:6443/arcgis/admin",
-            "ServerStartTime": 1750000000000,
+            "ServerStartTime": round(found.started * 1000),
             "ports": {"OpenEJBPort": 4002, "JMXPort": 4000, "NamingPort": 4003, "DerbyPort": 4004},
             "webServerMaxHeapSize": -1,
             "appServerMaxHeapSize": 256,
             "socMaxHeapSize": found.heap,
             "webServerSSLEnabled": True,
-            "webServerCertificateAlias": next(iter(found.certificates), ""),
+            "webServerCertificateAlias": found.alias,
             "configuredState": found.configured,
             "synchronize": False,
             "underMaintenance": False,
@@ -192,23 +181,87 @@ def machine_status(call: Call) -> Reply:
     return Reply({"configuredState": found.configured, "realTimeState": found.real})
 
 
-def start_machine(call: Call) -> Reply:
+async def start_machine(call: Call) -> Reply:
+    """Start: the services that should run come with it, and locks that had stuck are gone."""
     found = _machine(call)
-    with call.site.lock(f"Server machine '{found.name}'"):
-        found.configured = found.real = "STARTED"
+    site = call.site
+    with site.hold(f"machine:{found.name}"):
+        with site.hold("store", "Failed to start the server machine."):
+            found.configured = "STARTED"
+        site.lose_stuck_locks()
+        await _carry(call, found, "STARTED", site.duration("start", "machines", site.switches.machine_start_time))
+        found.started = site.state.clock()
+        for service in site.state.services.values():
+            if service.real in ("STARTING", "STOPPING"):
+                service.real = service.configured
     return Reply(dict(SUCCESS), changed=True)
 
 
-def stop_machine(call: Call) -> Reply:
+async def stop_machine(call: Call) -> Reply:
+    """Stop: no service runs on the machine afterwards; it can still be administered."""
     found = _machine(call)
-    with call.site.lock(f"Server machine '{found.name}'"):
-        found.configured = found.real = "STOPPED"
+    site = call.site
+    with site.hold(f"machine:{found.name}"):
+        with site.hold("store", "Failed to stop the server machine."):
+            found.configured = "STOPPED"
+        for service in site.state.services.values():
+            site.state.settle(service, service.real, site.switches.traffic)
+        await _carry(call, found, "STOPPED", site.duration("stop", "machines", site.switches.machine_stop_time))
     return Reply(dict(SUCCESS), changed=True)
 
 
-def edit_machine(call: Call) -> Reply:
+async def _carry(call: Call, found: Machine, wanted: str, duration: float) -> None:
+    if found.real != wanted:
+        found.real = "STARTING" if wanted == "STARTED" else "STOPPING"
+        await anyio.sleep(duration)
+        found.real = wanted
+    told = (7008 if wanted == "STARTED" else 7009, f"Server machine '{found.name}' is {wanted.lower()}.")
+    call.site.state.log("INFO", told, user=call.user or "", machine=found.name)
+
+
+async def edit_machine(call: Call) -> Reply:
+    """Edit: what is not sent keeps its value here; the web server restarts for it."""
     found = _machine(call)
-    found.heap = int(call.get("socMaxHeapSize") or found.heap)
+    with call.site.hold(f"machine:{found.name}"):
+        await anyio.sleep(call.site.duration("edit", "machines"))
+        found.heap = call.whole("socMaxHeapSize", found.heap)
+        alias = call.get("webServerCertificateAlias")
+        if alias is not None:
+            if alias not in found.certificates:
+                raise admin_failure(500, f"The certificate '{alias}' does not exist.")
+            found.alias = alias
+    call.site.restart()
+    return Reply(dict(SUCCESS), changed=True)
+
+
+def register_machine(call: Call) -> Reply:
+    name = call.need("machineName").upper()
+    call.need("adminURL")
+    state = call.site.state
+    if name in state.machines:
+        raise admin_failure(500, f"Server machine '{name}' is already part of the site.")
+    state.machines[name] = Machine(name, started=state.clock())
+    state.machines[name].certificates["selfsignedcertificate"] = state.clock() + LIFE
+    return Reply(dict(SUCCESS), changed=True)
+
+
+def unregister_machine(call: Call) -> Reply:
+    found = _machine(call)
+    state = call.site.state
+    if len(state.machines) == 1:
+        raise admin_failure(500, f"Server machine '{found.name}' is the last one of the site.")
+    del state.machines[found.name]
+    return Reply(dict(SUCCESS), changed=True)
+
+
+def rename_machine(call: Call) -> Reply:
+    state = call.site.state
+    old, new = call.need("machineName").upper(), call.need("newMachineName").upper()
+    if old not in state.machines:
+        raise admin_failure(404, f"Could not find resource or operation '{old}' on the system.")
+    state.machines = {new if name == old else name: one for name, one in state.machines.items()}
+    state.machines[new].name = new
+    call.site.restart()
     return Reply(dict(SUCCESS), changed=True)
 
 
@@ -234,7 +287,7 @@ def certificate(call: Call) -> Reply:
     end = found.certificates.get(call.args["alias"])
     if end is None:
         raise _not_found(call)
-    start = end - 1825 * 86_400
+    start = end - LIFE
     value: dict[str, Any] = {
         "aliasName": call.args["alias"],
         "entryType": "PrivateKeyEntry",
@@ -254,289 +307,43 @@ def certificate(call: Call) -> Reply:
     return Reply(value)
 
 
-# Logs
-
-
-def query_logs(call: Call) -> Reply:
-    """Newest first; `startTime` is the newer border, `endTime` the older one; the border's record is on both pages."""
-    state = call.site.state
-    level = (call.get("level") or "WARNING").upper()
-    wanted = LEVELS[: LEVELS.index(level) + 1] if level in LEVELS else LEVELS[:2]
-    now = round(state.clock() * 1000)
-    newest = _moment(call.get("startTime"), now)
-    oldest = _moment(call.get("endTime"), 0)
-    page = min(int(call.get("pageSize") or 1000), 10_000)
-    chosen = _filter(call)
-    records = sorted(
-        (
-            record
-            for record in state.log_records
-            if record["type"] in wanted and oldest <= record["time"] <= newest and chosen(record)
-        ),
-        key=lambda record: -record["time"],
-    )
-    shown = records[:page]
-    end = shown[-1]["time"] if len(records) > page else (oldest or (shown[-1]["time"] if shown else newest))
-    return Reply(
-        {"hasMore": len(records) > page, "startTime": newest, "endTime": end, "logMessages": shown},
-    )
-
-
-def _moment(text: str | None, default: int) -> int:
-    if not text:
-        return default
-    if text.lstrip("-").isdigit():
-        return int(text)
-    try:
-        return round(time.mktime(time.strptime(text.split(",")[0].split(".")[0], "%Y-%m-%dT%H:%M:%S")) * 1000)
-    except ValueError:
-        raise admin_failure(500, f'Unparseable date: "{text[:40]}"') from None
-
-
-def _filter(call: Call) -> Any:
-    try:
-        given = json.loads(call.get("filter") or "{}")
-    except ValueError:
-        given = {}
-    if not isinstance(given, dict):
-        given = {}
-
-    def wants(key: str, value: Any) -> bool:
-        asked = given.get(key, "*")
-        if asked in ("*", ["*"], [], ""):
-            return True
-        return value in asked if isinstance(asked, list) else value == asked
-
-    return lambda record: (
-        wants("codes", record["code"]) and wants("machines", record["machine"]) and wants("services", record["source"])
-    )
-
-
-def log_settings(call: Call) -> Reply:
-    return Reply({"settings": call.site.state.log_settings})
-
-
-def edit_log_settings(call: Call) -> Reply:
-    """Everything must be sent; the folder comes back with a slash, and `on` as a boolean."""
-    level = call.need("logLevel")
-    if level not in ("OFF", *LEVELS):
-        raise admin_failure(500, f"Invalid log level '{level}'.")
-    settings = call.site.state.log_settings
-    settings["logLevel"] = level
-    settings["logDir"] = call.need("logDir").rstrip("/") + "/"
-    settings["maxLogFileAge"] = int(call.need("maxLogFileAge"))
-    settings["maxErrorReportsCount"] = int(call.need("maxErrorReportsCount"))
-    settings["usageMeteringEnabled"] = (call.get("usageMeteringEnabled") or "off") == "on"
-    return Reply({"status": "success", "settings": settings}, changed=True)
-
-
-def clean_logs(call: Call) -> Reply:
-    call.site.state.log_records.clear()
+def generate_certificate(call: Call) -> Reply:
+    found = _machine(call)
+    alias, _ = call.need("alias"), call.need("commonName")
+    if alias in found.certificates:
+        raise admin_failure(500, f"The alias '{alias}' already exists.")
+    found.certificates[alias] = call.site.state.clock() + call.whole("validity", 90) * 86_400.0
     return Reply(dict(SUCCESS), changed=True)
 
 
-# System
-
-
-def licenses(call: Call) -> Reply:
-    ends = round(call.site.state.license_ends * 1000)
-    entry = {"name": "Advanced", "version": "11.0", "canExpire": True, "expiration": ends}
-    value: dict[str, Any] = {
-        "edition": {**entry, "name": "Advanced", "featureName": "svradv"},
-        "level": {**entry, "name": "Enterprise"},
-        "datafeature": {**entry, "name": "svrenterprise"},
-        "extensions": [{"name": "3D", "version": "11.0", "canExpire": True, "expiration": ends, "appid": "3"}],
-    }
-    if call.site.state.number >= 10.5:
-        value["features"] = [
-            {
-                "name": "svradv",
-                "displayName": "ArcGIS Server Advanced",
-                "coreCount": 4,
-                "version": "11.0",
-                "canExpire": True,
-                "expiration": ends,
-                "isValid": True,
-            }
-        ]
-    return Reply(value)
-
-
-def properties(call: Call) -> Reply:
-    return Reply(call.site.state.properties)
-
-
-def update_properties(call: Call) -> Reply:
-    call.site.state.properties = call.json_object("properties")
-    return Reply(dict(SUCCESS), changed=True)
-
-
-def directories(call: Call) -> Reply:
-    return Reply({"directories": list(call.site.state.directories.values())})
-
-
-def directory(call: Call) -> Reply:
-    found = call.site.state.directories.get(call.args["dir"])
-    if found is None:
-        raise _not_found(call)
-    return Reply(found)
-
-
-def register_directory(call: Call) -> Reply:
-    """As seen on 10.5.1: an existing name is refused, and its registration is removed all the same."""
-    form = {key: call.need(key) for key in ("name", "physicalPath", "directoryType", "cleanupMode", "maxFileAge")}
-    state = call.site.state
-    if form["name"] in state.directories:
-        del state.directories[form["name"]]
-        raise admin_failure(
-            500,
-            f"Failed to register the server directory '{form['name']}'. A server directory with the name "
-            f"'{form['name']}' is already registered with the server.",
-        )
-    state.register_directory({**form, "description": call.get("description") or ""})
-    return Reply({"status": "success", "messages": []}, changed=True)
-
-
-def unregister_directory(call: Call) -> Reply:
-    if call.site.state.directories.pop(call.args["dir"], None) is None:
-        raise _not_found(call)
-    return Reply(dict(SUCCESS), changed=True)
-
-
-def configstore(call: Call) -> Reply:
-    return Reply(
-        {
-            "type": "FILESYSTEM",
-            "connectionString": "/srv/arcgis/config-store",
-            "localRepositoryPath": "/srv/arcgis/local",
-            "status": "Ready",
-        }
-    )
-
-
-# Security and data
-
-
-def psa(call: Call) -> Reply:
-    return Reply({"disabled": "true" if call.site.state.psa_disabled else "false"})
-
-
-def update_psa(call: Call) -> Reply:
-    """An empty form is a bare Java text, as on a real server."""
-    user, password = call.need("username"), call.need("password")
-    book = call.site.tokens
-    book.accounts.clear()
-    book.accounts[user] = password
-    return Reply(dict(SUCCESS), changed=True)
-
-
-def disable_psa(call: Call) -> Reply:
-    call.site.state.psa_disabled = True
-    return Reply(dict(SUCCESS), changed=True)
-
-
-def enable_psa(call: Call) -> Reply:
-    call.site.state.psa_disabled = False
-    return Reply(dict(SUCCESS), changed=True)
-
-
-def token_settings(call: Call) -> Reply:
-    return Reply(
-        {
-            "type": "BUILTIN",
-            "properties": {"sharedKey": "simulated-shared-key", "shortTimeout": "60", "longTimeout": "1440"},
-        }
-    )
-
-
-def get_users(call: Call) -> Reply:
-    return Reply({"users": list(call.site.state.users.values()), "hasMore": False})
-
-
-def add_user(call: Call) -> Reply:
-    name = call.need("username")
-    call.need("password")
-    state = call.site.state
-    if name in state.users:
-        raise admin_failure(500, f"User '{name}' already exists.")
-    state.users[name] = {
-        "username": name,
-        "fullname": call.get("fullname") or "",
-        "description": call.get("description") or "",
-        "email": call.get("email") or "",
-        "disabled": False,
-    }
-    return Reply(dict(SUCCESS), changed=True)
-
-
-def remove_user(call: Call) -> Reply:
-    if call.site.state.users.pop(call.need("username"), None) is None:
-        raise admin_failure(500, "The user does not exist.")
-    return Reply(dict(SUCCESS), changed=True)
-
-
-def get_roles(call: Call) -> Reply:
-    return Reply({"roles": list(call.site.state.roles.values()), "hasMore": False})
-
-
-def add_role(call: Call) -> Reply:
-    name = call.need("rolename")
-    state = call.site.state
-    if name in state.roles:
-        raise admin_failure(500, f"Role '{name}' already exists.")
-    state.roles[name] = {"rolename": name, "description": call.get("description") or ""}
-    return Reply(dict(SUCCESS), changed=True)
-
-
-def find_items(call: Call) -> Reply:
-    items = list(call.site.state.data_items.values())
-    parent = call.get("parentPath")
-    return Reply({"items": [item for item in items if not parent or item["path"].startswith(parent)]})
-
-
-def validate_all(call: Call) -> Reply:
-    if "data-broken" in call.site.faults:
-        name = next(iter(call.site.state.machines))
-        raise admin_failure(500, f"The data item is not accessible from server machine '{name}'.")
-    return Reply(dict(SUCCESS))
-
-
-def register_item(call: Call) -> Reply:
-    item = call.json_object("item")
-    path = str(item.get("path", ""))
-    items = call.site.state.data_items
-    if path in items:
-        raise admin_failure(500, f"The data item '{path}' already exists.")
-    items[path] = item
-    return Reply({"success": True, "status": "success"}, changed=True)
-
-
-def unregister_item(call: Call) -> Reply:
-    found = call.site.state.data_items.pop(call.need("itempath"), None)
-    return Reply({"success": found is not None}, changed=found is not None)
-
-
-def upload(call: Call) -> Reply:
+def import_certificate(call: Call) -> Reply:
+    found = _machine(call)
     if not call.files:
         raise admin_failure(500, "java.lang.NullPointerException")
-    name, data = next(iter(call.files.values()))
-    identity = f"i{len(call.site.state.uploads) + 1:08x}"
-    item = {
-        "itemID": identity,
-        "itemName": name,
-        "description": call.get("description"),
-        "pathOnServer": f"/srv/arcgis/uploads/{identity}/{name}",
-        "date": round(call.site.state.clock() * 1000),
-        "committed": True,
-    }
-    call.site.state.uploads[identity] = {**item, "size": len(data)}
-    return Reply({"status": "success", "item": item}, changed=True)
+    alias = call.args.get("alias") or call.need("alias")
+    found.certificates[alias] = call.site.state.clock() + LIFE
+    return Reply(dict(SUCCESS), changed=True)
 
 
-def uploads(call: Call) -> Reply:
-    return Reply({"items": list(call.site.state.uploads.values())})
+def delete_certificate(call: Call) -> Reply:
+    found = _machine(call)
+    alias = call.args["alias"]
+    if alias not in found.certificates:
+        raise _not_found(call)
+    if alias == found.alias:
+        raise admin_failure(500, f"The certificate '{alias}' is in use by the web server.")
+    del found.certificates[alias]
+    return Reply(dict(SUCCESS), changed=True)
 
 
+def export_certificate(call: Call) -> Reply:
+    """No JSON: the certificate itself, here some bytes in its place."""
+    if call.args["alias"] not in _machine(call).certificates:
+        raise _not_found(call)
+    return Reply(body=b"0\x82\x01\x00" + call.args["alias"].encode(), content_type="application/octet-stream")
+
+
+_KEYS = "admin/machines/<machine>/sslcertificates"
 ROUTES: tuple[Route, ...] = (
     route("GET POST", "admin", root),
     route("GET POST", "admin/info", info),
@@ -546,44 +353,22 @@ ROUTES: tuple[Route, ...] = (
     route("GET POST", "rest/info/healthCheck", health_check, token=False),
     route("GET POST", "rest/services", rest_services, token=False),
     route("GET POST", "rest/services/<folder>", rest_folder, token=False),
-    route("GET POST", "admin/mode", mode),
-    route("POST", "admin/mode/update", update_mode, changes=True, read_only_ok=True),
     route("GET POST", "admin/machines", machines),
     route("GET POST", "admin/machines/<machine>", machine),
     route("GET POST", "admin/machines/<machine>/status", machine_status),
-    route("GET POST", "admin/machines/<machine>/hardware", hardware),
-    route("POST", "admin/machines/<machine>/start", start_machine, changes=True, read_only_ok=True),
-    route("POST", "admin/machines/<machine>/stop", stop_machine, changes=True, read_only_ok=True),
-    route("POST", "admin/machines/<machine>/edit", edit_machine, changes=True),
-    route("GET POST", "admin/machines/<machine>/sslcertificates", certificates),
-    route("GET POST", "admin/machines/<machine>/sslcertificates/<alias>", certificate),
-    route("GET POST", "admin/logs/query", query_logs),
-    route("GET POST", "admin/logs/settings", log_settings),
-    route("POST", "admin/logs/settings/edit", edit_log_settings, changes=True, read_only_ok=True),
-    route("POST", "admin/logs/clean", clean_logs, changes=True, read_only_ok=True),
-    route("GET POST", "admin/system/licenses", licenses),
-    route("GET POST", "admin/system/properties", properties),
-    route("POST", "admin/system/properties/update", update_properties, changes=True),
-    route("GET POST", "admin/system/directories", directories),
-    route("POST", "admin/system/directories/register", register_directory, changes=True),
-    route("GET POST", "admin/system/directories/<dir>", directory),
-    route("POST", "admin/system/directories/<dir>/unregister", unregister_directory, changes=True),
-    route("GET POST", "admin/system/configstore", configstore),
-    route("GET", "admin/security/psa", psa),
-    route("POST", "admin/security/psa", update_psa, changes=True),
-    route("POST", "admin/security/psa/update", update_psa, changes=True),
-    route("POST", "admin/security/psa/disable", disable_psa, changes=True),
-    route("POST", "admin/security/psa/enable", enable_psa, changes=True),
-    route("GET POST", "admin/security/tokens", token_settings),
-    route("GET POST", "admin/security/users/getUsers", get_users),
-    route("POST", "admin/security/users/add", add_user, changes=True),
-    route("POST", "admin/security/users/remove", remove_user, changes=True),
-    route("GET POST", "admin/security/roles/getRoles", get_roles),
-    route("POST", "admin/security/roles/add", add_role, changes=True),
-    route("GET POST", "admin/data/findItems", find_items),
-    route("POST", "admin/data/validateAllDataItems", validate_all),
-    route("POST", "admin/data/registerItem", register_item, changes=True),
-    route("POST", "admin/data/unregisterItem", unregister_item, changes=True),
-    route("GET POST", "admin/uploads", uploads),
-    route("POST", "admin/uploads/upload", upload, changes=True),
+    route("GET POST", "admin/machines/<machine>/hardware", hardware, since=10.61),
+    route("POST", "admin/machines/register", register_machine, changes=True, read_only_ok=True),
+    route("POST", "admin/machines/rename", rename_machine, changes=True, read_only_ok=True),
+    route("POST", "admin/machines/<machine>/start", start_machine, changes=True, read_only_ok=True, lock=""),
+    route("POST", "admin/machines/<machine>/stop", stop_machine, changes=True, read_only_ok=True, lock=""),
+    route("POST", "admin/machines/<machine>/edit", edit_machine, changes=True, lock=""),
+    route("POST", "admin/machines/<machine>/unregister", unregister_machine, changes=True, read_only_ok=True),
+    route("GET POST", _KEYS, certificates),
+    route("POST", f"{_KEYS}/generate", generate_certificate, changes=True),
+    route("POST", f"{_KEYS}/importRootOrIntermediate", import_certificate, changes=True),
+    route("POST", f"{_KEYS}/importExistingServerCertificate", import_certificate, changes=True),
+    route("GET POST", f"{_KEYS}/<alias>", certificate),
+    route("POST", f"{_KEYS}/<alias>/importCASignedCertificate", import_certificate, changes=True),
+    route("POST", f"{_KEYS}/<alias>/delete", delete_certificate, changes=True),
+    route("GET POST", f"{_KEYS}/<alias>/export", export_certificate),
 )

@@ -33,6 +33,10 @@ class Call:
     user: str | None = None
     base: str = ""
     """Scheme, host and port as the caller addressed them."""
+    operation: str = ""
+    """What the ledger calls it: the last part of the path, or of the route that was found."""
+    query: frozenset[str] = frozenset()
+    """Lower-case names of the parameters that stood in the address."""
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The parameter *name*."""
@@ -52,6 +56,16 @@ class Call:
         """The truth value of the parameter *name*."""
         value = self.get(name)
         return default if value is None else value.lower() in ("true", "on")
+
+    def whole(self, name: str, default: int | None = None) -> int:
+        """The whole number in the parameter *name*; for anything else, the Java text of a real server."""
+        text = self.get(name)
+        if text in (None, "") and default is not None:
+            return default
+        text = self.need(name)
+        if not re.fullmatch(r"-?\d{1,18}", text):
+            raise admin_failure(500, f'For input string: "{text[:40]}"')
+        return int(text)
 
     def json_object(self, name: str) -> dict[str, Any]:
         """The JSON object in the parameter *name*, or the failure of a real server for anything else."""
@@ -79,6 +93,14 @@ class Route:
     changes: bool = False
     token: bool = True
     read_only_ok: bool = False
+    lock: str = "store"
+    """What a change holds while it works: `store`, `site`, or nothing where its handler holds locks itself."""
+    run_async: bool = False
+    """Whether it knows `runAsync`: then it answers at once and works on."""
+    since: float = 0.0
+    """The first release that has it, as `currentVersion` numbers them."""
+    resource: str = ""
+    """The part of the path that says what kind of thing it is about."""
 
 
 _PLACES = {"service": r"(?:(?P<folder>[^/]+)/)?(?P<name>[^/]+)\.(?P<type>[^/.]+)"}
@@ -92,15 +114,23 @@ def route(
     changes: bool = False,
     token: bool = True,
     read_only_ok: bool = False,
+    lock: str = "store",
+    run_async: bool = False,
+    since: float = 0.0,
 ) -> Route:
     """A route; `<name>` stands for one part of the path, and `<service>` for `Folder/Name.Type` or `Name.Type`."""
     text = re.sub(r"<(\w+)>", lambda match: _PLACES.get(match[1], f"(?P<{match[1]}>[^/]+)"), re.escape(template))
+    parts = template.rstrip("/").split("/")
     return Route(
-        tuple(methods.split()),
-        re.compile(text, re.IGNORECASE),
-        handler,
-        template.rstrip("/").rsplit("/", 1)[-1].strip("<>") or "admin",
-        changes,
-        token,
-        read_only_ok,
+        methods=tuple(methods.split()),
+        pattern=re.compile(text, re.IGNORECASE),
+        handler=handler,
+        operation=parts[-1].strip("<>") or "admin",
+        changes=changes,
+        token=token,
+        read_only_ok=read_only_ok,
+        lock=lock,
+        run_async=run_async,
+        since=since,
+        resource=parts[1] if len(parts) > 1 else "",
     )

@@ -14,11 +14,19 @@ from fleet.simulator.wire import Reply, admin_failure
 
 __all__ = ["catch_all"]
 
+WITHOUT_CLUSTERS = 10.6
+"""The release from which sites have one cluster only, and no resource for it."""
+
+
+OWNED = frozenset({"admin/services/<folder>"})
+"""Patterns that would take in what their handlers refuse."""
+
 
 @cache
 def _examples() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
     """Path patterns with the recorded or documented example of each operation."""
     table = json.loads(files("fleet.simulator").joinpath("answers.json").read_text(encoding="utf-8"))
+    table = [entry for entry in table if entry["path"] not in OWNED]
     return [(_pattern(entry["path"]), entry) for entry in sorted(table, key=lambda entry: entry["path"].count("<"))]
 
 
@@ -36,6 +44,10 @@ def _older(release: float, since: str) -> bool:
 def catch_all(call: Call, path: str, state: SiteState) -> Reply:
     """The answer to a path that no handler owns; raises the failure that a server gives for an unknown one."""
     wrong_method = False
+    last = path.rstrip("/").rsplit("/", 1)[-1]
+    unknown = admin_failure(404, f"Could not find resource or operation '{last}' on the system.")
+    if path.lower().startswith("admin/clusters") and state.number >= WITHOUT_CLUSTERS:
+        raise unknown
     for pattern, entry in _examples():
         if not pattern.fullmatch(path) or _older(state.number, entry["since"]):
             continue
@@ -52,5 +64,4 @@ def catch_all(call: Call, path: str, state: SiteState) -> Reply:
         return Reply(dict(SUCCESS) if example is None else example, changed=not entry["safe"])
     if wrong_method:
         raise admin_failure(405, f"HTTP {call.method} is not supported.")
-    last = path.rstrip("/").rsplit("/", 1)[-1]
-    raise admin_failure(404, f"Could not find resource or operation '{last}' on the system.")
+    raise unknown

@@ -11,7 +11,7 @@ from fleet.simulator.ledger import Ledger
 from fleet.simulator.signin import SignIn
 from fleet.simulator.state import RELEASES
 from fleet.simulator.tokens import TokenBook
-from fleet.simulator.wire import REST_TYPE, Failure, Reply, rest_failure
+from fleet.simulator.wire import REST_TYPE, Failure, Reply, html_page, rest_failure
 
 if TYPE_CHECKING:
     from fleet.simulator.call import Call
@@ -102,6 +102,8 @@ class SimulatedPortal:
             if path.startswith(root):
                 return self._sign_in.answer(call, path.removeprefix(root))
         if path == "portaladmin/healthcheck":
+            if "unhealthy" in self.faults:
+                return html_page("Service Unavailable", "The portal is not healthy.", status=503)
             return Reply({"status": "success"})
         if path in ("sharing/rest/portals/self", f"sharing/rest/portals/{ORGANIZATION.lower()}") and token is None:
             # Whoever is not signed in sees the organization all the same, from outside.

@@ -29,6 +29,7 @@ class SimulateOptions:
     username: str = "siteadmin"
     release: str = "11.3"
     faults: Sequence[tuple[str, str]] = ()
+    switches: Sequence[tuple[str, str]] = ()
     tls: bool = False
     latency: float = 0.0
     federated: bool = False
@@ -65,6 +66,7 @@ async def serve(options: SimulateOptions, say: Callable[[str], None]) -> int:
             release=options.release,
             seed=options.seed,
             faults=options.faults,
+            switches=options.switches,
             tls=options.tls,
             latency=options.latency,
             federated=options.federated,

@@ -10,6 +10,7 @@ import struct
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import TracebackType
@@ -20,13 +21,15 @@ import anyio
 from aiohttp import web
 
 from fleet.simulator.call import Call
+from fleet.simulator.front import answer_in_front, gateway_page
 from fleet.simulator.ledger import Entry, Ledger
 from fleet.simulator.portal import SimulatedPortal
 from fleet.simulator.site import FAULTS, SimulatedSite
-from fleet.simulator.state import RELEASES, SiteState, Switches
+from fleet.simulator.state import RELEASES, SiteState
+from fleet.simulator.switches import Switches
 from fleet.simulator.tls import Authority
 from fleet.simulator.tokens import TokenBook
-from fleet.simulator.wire import Reply, html_page
+from fleet.simulator.wire import Reply
 
 __all__ = ["PortTaken", "Simulator"]
 
@@ -46,7 +49,9 @@ class Simulator:
 
     *port* is the base: site *i* (from 1) listens on base + *i*; 0 takes free ports. With *paths* all sites share the
     base port and are told apart by the first part of the path. *faults* maps a site's name, or a pattern such as
-    `sim-00*`, to one of `FAULTS`; pairs are taken too. *federated* puts a portal on the base port.
+    `sim-00*`, to one of `FAULTS`; pairs are taken too. *switches* maps the name of a switch, or `SITE:NAME` with a
+    pattern, to its value as text (see `Switches`); the attributes of `sites[…].switches` are the same switches.
+    *federated* puts a portal on the base port.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Simulator:
         release: str = "11.3",
         seed: int = 1,
         faults: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        switches: Mapping[str, str] | Iterable[tuple[str, str]] = (),
         tls: bool = False,
         latency: float = 0.0,
         federated: bool = False,
@@ -82,6 +88,7 @@ class Simulator:
         self._port = port
         self._seed = seed
         self._faults = list(faults.items() if isinstance(faults, Mapping) else faults)
+        self._switches = list(switches.items() if isinstance(switches, Mapping) else switches)
         self._tls = tls
         self._latency = latency
         self._federated = federated
@@ -103,6 +110,19 @@ class Simulator:
                 raise ValueError(f"there is no fault {kind!r}; there are {', '.join(FAULTS)}")
             if not any(fnmatchcase(name, pattern) for name in self._names):
                 raise ValueError(f"the fault {kind} is for {pattern!r}, and no simulated site is called so")
+        for name in self._names:
+            self._switches_of(name)
+
+    def _switches_of(self, site: str) -> Switches:
+        """The switches of *site*; raises `ValueError` for a name or a value that there is not."""
+        switches = Switches(latency=self._latency)
+        for key, text in self._switches:
+            pattern, colon, name = key.rpartition(":")
+            if not colon or fnmatchcase(site, pattern):
+                switches.set(name, text)
+            elif not any(fnmatchcase(one, pattern) for one in self._names):
+                raise ValueError(f"the switch {name} is for {pattern!r}, and no simulated site is called so")
+        return switches
 
     # What tests ask
 
@@ -188,7 +208,7 @@ class Simulator:
                 state=SiteState(name, release=self.release, seed=self._seed, clock=self._clock, **self._shape),
                 tokens=TokenBook({self.username: self.password}, self._clock),
                 ledger=self.ledger_book,
-                switches=Switches(latency=self._latency),
+                switches=self._switches_of(name),
                 portal_url=None if self.portal is None else self.portal.url,
                 portal_tokens=None if self.portal is None else book,
                 clock=self._clock,
@@ -228,7 +248,7 @@ class Simulator:
         context: ssl.SSLContext | None = None
         if self._authority is not None:
             faults = self.sites[name].faults if name in self.sites else set()
-            kind = next((kind for kind in ("cert-expired", "cert-name") if kind in faults), "good")
+            kind = next((kind for kind in ("cert-self-signed", "cert-expired", "cert-name") if kind in faults), "good")
             context = self._authority.context(kind)
         try:
             self._listeners[name] = await loop.create_server(self._server, sock=listening, ssl=context, backlog=512)
@@ -249,9 +269,12 @@ class Simulator:
             listener.close()
         if self._server is not None:
             await self._server.shutdown(0.1)
-        for work in list(self._working):
+        working: list[asyncio.Future[Any]] = list(self._working)
+        for site in self.sites.values():
+            working += site.background
+        for work in working:
             work.cancel()
-        await asyncio.gather(*self._working, return_exceptions=True)
+        await asyncio.gather(*working, return_exceptions=True)
         for listening in self._sockets.values():
             listening.close()
         self.ledger_book.close()
@@ -266,36 +289,53 @@ class Simulator:
             return web.Response(status=404, text="nothing is here", headers={"Server": ""})
         call, token, token_in = await _parse(request, place, path)
         faults = place.faults
+        site = place if isinstance(place, SimulatedSite) else None
         if "hang" in faults:
             await anyio.sleep(3600)
         if "slow" in faults:
             await anyio.sleep(3.0)
-        if isinstance(place, SimulatedSite) and place.switches.latency:
-            await anyio.sleep(place.switches.latency)
-        if "reset" in faults or "refused" in faults:
+        if site is not None and site.switches.latency:
+            await anyio.sleep(site.switches.latency)
+        if "reset" in faults or "refused" in faults or (site is not None and site.restarting()):
             self._note(place, call, "reset", token_in, 0, Reply())
             return _reset(request)
-        early = self._early(place, call, request)
+        early = self._early(place, call, request, token)
         if early is not None:
             reply = early
             self._note(place, call, path.rstrip("/").rsplit("/", 1)[-1] or "admin", token_in, reply.status, reply)
         else:
             # What a site has begun it finishes, also when the caller hangs up meanwhile.
-            work = asyncio.ensure_future(self._work(place, call, token, token_in))
+            waited = _Waited()
+            work = asyncio.ensure_future(self._work(place, call, token, token_in, waited))
             self._working.add(work)
             work.add_done_callback(self._working.discard)
-            reply = await asyncio.shield(work)
-        if reply.changed and "lost-answer" in faults:
+            limit = site.switches.gateway_limit if site and site.switches.web_adaptor == "time-out" else None
+            done, _ = await asyncio.wait({work}, timeout=limit)
+            if not done:
+                assert site is not None
+                page = gateway_page(site)
+                waited.status = page.status
+                return await self._respond(request, call, page, truncated=False)
+            reply = work.result()
+        if site is not None and reply.changed and site.loses(call):
+            return _reset(request)
+        if site is not None and reply.code is None and site.cuts(call):
+            site.restart()
             return _reset(request)
         if "huge" in faults and early is None and reply.code is None and token is not None:
             return await _huge(request)
         return await self._respond(request, call, reply, truncated="truncated" in faults)
 
     async def _work(
-        self, place: SimulatedSite | SimulatedPortal, call: Call, token: str | None, token_in: str
+        self,
+        place: SimulatedSite | SimulatedPortal,
+        call: Call,
+        token: str | None,
+        token_in: str,
+        waited: _Waited,
     ) -> Reply:
         reply, operation = await place.answer(call, token)
-        self._note(place, call, operation, token_in, reply.status, reply)
+        self._note(place, call, operation, token_in, waited.status or reply.status, reply)
         return reply
 
     def _place(self, request: web.BaseRequest) -> tuple[SimulatedSite | SimulatedPortal | None, str]:
@@ -313,22 +353,15 @@ class Simulator:
             return None, rest
         return place, rest
 
-    def _early(self, place: SimulatedSite | SimulatedPortal, call: Call, request: web.BaseRequest) -> Reply | None:
+    def _early(
+        self, place: SimulatedSite | SimulatedPortal, call: Call, request: web.BaseRequest, token: str | None
+    ) -> Reply | None:
         """What stands before the API itself: redirects, pages, and the missing `f=json`."""
         if "redirect-away" in place.faults:
             return Reply(body=b"", status=302, headers={"Location": f"{ELSEWHERE}/{call.path}?f=json"})
         if isinstance(place, SimulatedPortal):
             return None
-        page = place.page_instead(call.path)
-        if page is not None:
-            return page
-        if call.path == "admin" and not request.path.endswith("/"):
-            query = f"?{request.query_string}" if request.query_string else ""
-            return Reply(body=b"", status=302, headers={"Location": f"{call.base}{place.context}/admin/{query}"})
-        if (call.get("f") or "html") not in ("json", "pjson", "pjson,json"):
-            title = "ArcGIS Server Administrator Directory"
-            return html_page(title, "Login" if call.path.startswith("admin") else "Home")
-        return None
+        return answer_in_front(place, call, token, slash=request.path.endswith("/"))
 
     def _note(
         self,
@@ -354,10 +387,14 @@ class Simulator:
     async def _respond(
         self, request: web.BaseRequest, call: Call, reply: Reply, *, truncated: bool
     ) -> web.StreamResponse:
-        body = reply.encoded((call.get("f") or "") == "pjson")
+        switches = call.site.switches if isinstance(call.site, SimulatedSite) else Switches()
+        body = reply.encoded((call.get("f") or "").lower() == "pjson", switches.layout == "spaced")
         headers = {"Server": "", "Content-Type": self._content_type(call, reply), **reply.headers}
         if not truncated:
-            return web.Response(status=reply.status, body=body, headers=headers)
+            answer = web.Response(status=reply.status, body=body, headers=headers)
+            if switches.chunked:
+                answer.enable_chunked_encoding()
+            return answer
         response = web.StreamResponse(status=reply.status, headers=headers)
         response.content_length = len(body) + 100
         await response.prepare(request)
@@ -374,6 +411,13 @@ class Simulator:
         ):
             return call.site.switches.content_type
         return reply.content_type
+
+
+@dataclass(slots=True)
+class _Waited:
+    """What somebody in front told the caller who had waited long enough: an HTTP status, or 0."""
+
+    status: int = 0
 
 
 def _request_factory(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
@@ -408,7 +452,7 @@ async def _parse(
     token_in = "none"
     if value := lower.get("token"):
         token, token_in = value, "body"
-    elif value := lower_query.get("token"):
+    elif (value := lower_query.get("token")) and _reads_query(request, place):
         token, token_in = value, "query"
     elif value := _bearer(request, place):
         token, token_in = value, "header"
@@ -425,8 +469,14 @@ async def _parse(
         headers=request.headers,
         address=request.remote or HOST,
         base=base,
+        query=frozenset(lower_query.keys() - lower.keys()),
     )
     return call, token, token_in
+
+
+def _reads_query(request: web.BaseRequest, place: SimulatedSite | SimulatedPortal) -> bool:
+    """Whether a token in the address is looked at: strict sites do so for GET only."""
+    return request.method == "GET" or not isinstance(place, SimulatedSite) or place.switches.post_token_in_query
 
 
 def _bearer(request: web.BaseRequest, place: SimulatedSite | SimulatedPortal) -> str | None:

@@ -9,7 +9,7 @@ import anyio
 
 from fleet.simulator.call import SUCCESS, Call, Route, route
 from fleet.simulator.state import Service
-from fleet.simulator.wire import Reply, admin_failure
+from fleet.simulator.wire import Failure, Reply, admin_failure
 
 __all__ = ["ROUTES"]
 
@@ -64,11 +64,21 @@ def listing(call: Call) -> Reply:
     )
 
 
-def _instances(service: Service, machines: int) -> dict[str, Any]:
-    most = service.most * machines
-    running = service.real == "STARTED"
-    busy = min(service.busy, most) if running else 0
-    free = max(0, int(service.definition.get("minInstancesPerNode", 0)) * machines - busy) if running else 0
+def _instances(call: Call, service: Service, machine: str | None = None) -> dict[str, Any]:
+    """Instances and counters, of the whole site or as *machine* has them: where nothing runs there is nothing."""
+    state, traffic = call.site.state, call.site.switches.traffic
+    names = [name for name, one in state.machines.items() if one.real == "STARTED" and machine in (None, name)]
+    most = service.most * len(names)
+    least = service.least * len(names)
+    running = service.real == "STARTED" and bool(names)
+    busy = min(state.busy_of(service, traffic), most) if running else 0
+    free = max(0, least - busy) if running else 0
+    starting = least if service.real == "STARTING" else 0
+    count = state.transactions_of(service, traffic)
+    if machine is not None:
+        # Each machine has its share, and the first one the rest.
+        share, rest = divmod(count, len(state.machines))
+        count = share + (rest if machine == next(iter(state.machines)) else 0)
     return {
         "folderName": service.folder or "/",
         "serviceName": service.name,
@@ -76,11 +86,11 @@ def _instances(service: Service, machines: int) -> dict[str, Any]:
         "max": most,
         "busy": busy,
         "free": free,
-        "initializing": 0,
-        "notCreated": max(0, most - busy - free),
-        "transactions": service.transactions,
-        "totalBusyTime": service.transactions * 9,
-        "isStatisticsAvailable": True,
+        "initializing": starting,
+        "notCreated": max(0, most - busy - free - starting),
+        "transactions": count,
+        "totalBusyTime": count * 9,
+        "isStatisticsAvailable": bool(names),
     }
 
 
@@ -121,9 +131,9 @@ def _entry(call: Call, service: Service, wanted: list[str]) -> dict[str, Any]:
     if "description" in wanted:
         entry["description"] = service.definition["description"]
     if "status" in wanted:
-        entry["status"] = {"configuredState": service.configured, "realTimeState": service.real}
+        entry["status"] = {"configuredState": service.configured, "realTimeState": call.site.state.real_of(service)}
     if "instances" in wanted:
-        entry["instances"] = _instances(service, len(call.site.state.machines))
+        entry["instances"] = _instances(call, service)
     if "iteminfo" in wanted:
         entry["iteminfo"] = _iteminfo(service)
     if "properties" in wanted:
@@ -160,13 +170,13 @@ def definition(call: Call) -> Reply:
 
 def status(call: Call) -> Reply:
     service = _service(call)
-    return Reply({"configuredState": service.configured, "realTimeState": service.real})
+    return Reply({"configuredState": service.configured, "realTimeState": call.site.state.real_of(service)})
 
 
 def statistics(call: Call) -> Reply:
     service = _service(call)
-    summary = {**_instances(service, len(call.site.state.machines)), "startTime": ""}
-    per_machine = [{**_instances(service, 1), "machineName": machine} for machine in call.site.state.machines]
+    summary = {**_instances(call, service), "startTime": ""}
+    per_machine = [{**_instances(call, service, name), "machineName": name} for name in call.site.state.machines]
     return Reply({"summary": summary, "perMachine": per_machine})
 
 
@@ -197,48 +207,58 @@ def manifest(call: Call) -> Reply:
 
 async def start(call: Call) -> Reply:
     """Start: blocks until the instances exist, holding the service's lock; may fail with a detail and no code."""
-    service = _service(call)
-    await _switch(call, service, "STARTED")
+    await _switch(call, _service(call), "STARTED")
     return Reply(dict(SUCCESS), changed=True)
 
 
 async def stop(call: Call) -> Reply:
-    service = _service(call)
-    await _switch(call, service, "STOPPED")
+    """Stop: blocks until the last instance has gone."""
+    await _switch(call, _service(call), "STOPPED")
     return Reply(dict(SUCCESS), changed=True)
 
 
 async def _switch(call: Call, service: Service, wanted: str) -> None:
     site = call.site
-    folder = service.folder or "root"
-    with site.lock(f"Service '{service.name}.{service.type}' in folder '{folder}'"):
-        service.configured = wanted
+    state = site.state
+    if service.definition.get("provider") == "SDS":
+        raise admin_failure(500, f"Hosted service '{service.key}' cannot be started or stopped on its own.")
+    with site.hold(f"service:{service.key}"):
+        with site.hold("store"):
+            service.configured = wanted
         if wanted == "STARTED" and "start-fails" in site.faults:
-            machines = [
-                {
-                    "machine": machine,
-                    "state": "FAILED",
-                    "reports": [{"state": "FAILED", "message": "Failed to create instance: the data is not there."}],
-                }
-                for machine in site.state.machines
-            ]
-            site.state.log("SEVERE", (8252, f"Failed to start service '{service.key}'."), source=service.key)
-            raise admin_failure(
-                None,
-                f"Failed to start service '{service.key}'.",
-                detail={
-                    "service": service.key,
-                    "state": "FAILED",
-                    "message": "service failed to start",
-                    "machines": machines,
-                },
-            )
-        duration = site.switches.start_time if wanted == "STARTED" else site.switches.stop_time
-        if duration and service.real != wanted:
-            service.real = "STARTING" if wanted == "STARTED" else "STOPPING"
-            await anyio.sleep(duration)
-        service.real = wanted
-    site.state.log("INFO", (9999, f"Service '{service.key}' is {wanted.lower()}."), source=service.key)
+            await anyio.sleep(site.duration("start", "services"))
+            raise _start_failure(call, service, "Failed to create instance: the data is not there.")
+        if wanted == "STARTED" and "start-hangs" in site.faults:
+            state.settle(service, "STARTING", site.switches.traffic)
+            await anyio.sleep(service.number("maxStartupTime", 300))
+            raise _start_failure(call, service, "Failed to create instance: the start-up time has passed.")
+        if service.real != wanted:
+            await _pass(call, service, wanted)
+    told = (8004 if wanted == "STARTED" else 8005, f"Service '{service.key}' is {wanted.lower()}.")
+    state.log("INFO", told, source=service.key, user=call.user or "")
+
+
+async def _pass(call: Call, service: Service, wanted: str) -> None:
+    """From the present state to *wanted*, by the one in between, which others see meanwhile."""
+    site = call.site
+    verb, usual = ("start", site.switches.start_time) if wanted == "STARTED" else ("stop", site.switches.stop_time)
+    site.state.settle(service, "STARTING" if wanted == "STARTED" else "STOPPING", site.switches.traffic)
+    await anyio.sleep(site.duration(verb, "services", usual))
+    site.state.settle(service, wanted, site.switches.traffic)
+
+
+def _start_failure(call: Call, service: Service, reason: str) -> Exception:
+    """A failed start: what each machine reports, and no code."""
+    call.site.state.log("SEVERE", (8252, f"Failed to start service '{service.key}'."), source=service.key)
+    machines = [
+        {"machine": machine, "state": "FAILED", "reports": [{"state": "FAILED", "message": reason}]}
+        for machine in call.site.state.machines
+    ]
+    return admin_failure(
+        None,
+        f"Failed to start service '{service.key}'.",
+        detail={"service": service.key, "state": "FAILED", "message": "service failed to start", "machines": machines},
+    )
 
 
 async def start_many(call: Call) -> Reply:
@@ -250,8 +270,21 @@ async def stop_many(call: Call) -> Reply:
 
 
 async def _switch_many(call: Call, wanted: str) -> Reply:
-    for service in _named(call):
-        await _switch(call, service, wanted)
+    """All at once; the first failure is the failure of the whole, when all have ended."""
+    services = _named(call)
+    failures: list[Failure] = []
+
+    async def one(service: Service) -> None:
+        try:
+            await _switch(call, service, wanted)
+        except Failure as failure:
+            failures.append(failure)
+
+    async with anyio.create_task_group() as group:
+        for service in services:
+            group.start_soon(one, service)
+    if failures:
+        raise failures[0]
     return Reply(dict(SUCCESS), changed=True)
 
 
@@ -277,29 +310,36 @@ def _named(call: Call) -> list[Service]:
     return found
 
 
-def edit(call: Call) -> Reply:
-    """Replace the whole definition: what is left out is lost; only the names may be."""
+async def edit(call: Call) -> Reply:
+    """Replace the whole definition: what is left out is lost; only the names may be. A running service restarts."""
     service = _service(call)
     given = call.json_object("service")
     given.setdefault("serviceName", service.name)
     given.setdefault("type", service.type)
-    with call.site.lock(f"Service '{service.name}.{service.type}' in folder '{service.folder or 'root'}'"):
+    site = call.site
+    with site.hold(f"service:{service.key}"):
+        await anyio.sleep(site.duration("edit", "services"))
         given.setdefault("configuredState", service.configured)
         given.setdefault("description", "")
         given.setdefault("provider", service.definition.get("provider", "ArcObjects11"))
         given.setdefault("properties", {})
-        service.definition = given
-        service.real = service.configured
+        with site.hold("store"):
+            service.definition = given
+        if service.real == "STARTED" or service.real != service.configured:
+            await _pass(call, service, service.configured)
+    site.state.log("INFO", (8006, f"Service '{service.key}' was edited."), source=service.key, user=call.user or "")
     return Reply(dict(SUCCESS), changed=True)
 
 
-def create(call: Call) -> Reply:
+async def create(call: Call) -> Reply:
+    """Create, and start unless the definition says otherwise; some providers stay stopped all the same."""
     given = call.json_object("service")
     folder = _folder(call) or str(given.get("folderName", "")).strip("/")
     name, kind = given.get("serviceName"), given.get("type")
-    if not name or not kind:
+    if not isinstance(name, str) or not isinstance(kind, str) or not name or not kind:
         raise admin_failure(500, "java.lang.NullPointerException")
-    state = call.site.state
+    site = call.site
+    state = site.state
     if state.find(folder, name, kind) is not None:
         shown = f"{folder}/{name}.{kind}" if folder else f"{name}.{kind}"
         raise admin_failure(500, f"Service '{shown}' already exists.")
@@ -307,19 +347,25 @@ def create(call: Call) -> Reply:
         state.folder_names.setdefault(folder, "")
     service = state.add_service(folder, name, kind)
     service.definition = {**service.definition, **given}
-    service.real = service.configured
+    service.real = "STOPPED"
+    stays = site.switches.created_stopped or service.definition["provider"] == "CUSTOMDATA"
+    if service.configured == "STARTED" and not stays:
+        await _pass(call, service, "STARTED")
+    state.log("INFO", (8007, f"Service '{service.key}' was created."), source=service.key, user=call.user or "")
     return Reply(dict(SUCCESS), changed=True)
 
 
 def delete(call: Call) -> Reply:
     service = _service(call)
-    del call.site.state.services[service.key]
+    with call.site.hold(f"service:{service.key}"):
+        del call.site.state.services[service.key]
     return Reply(dict(SUCCESS), changed=True)
 
 
 def delete_many(call: Call) -> Reply:
     for service in _named(call):
-        call.site.state.services.pop(service.key, None)
+        with call.site.hold(f"service:{service.key}"):
+            call.site.state.services.pop(service.key, None)
     return Reply(dict(SUCCESS), changed=True)
 
 
@@ -392,10 +438,10 @@ def types(call: Call) -> Reply:
 _BASE = "admin/services"
 ROUTES: tuple[Route, ...] = (
     route("GET POST", f"{_BASE}/report", report),
-    route("POST", f"{_BASE}/startServices", start_many, changes=True),
-    route("POST", f"{_BASE}/stopServices", stop_many, changes=True),
+    route("POST", f"{_BASE}/startServices", start_many, changes=True, lock=""),
+    route("POST", f"{_BASE}/stopServices", stop_many, changes=True, lock=""),
     route("POST", f"{_BASE}/deleteServices", delete_many, changes=True),
-    route("POST", f"{_BASE}/createService", create, changes=True),
+    route("POST", f"{_BASE}/createService", create, changes=True, run_async=True),
     route("POST", f"{_BASE}/renameService", rename, changes=True),
     route("POST", f"{_BASE}/createFolder", create_folder, changes=True),
     route("GET POST", f"{_BASE}/exists", exists),
@@ -404,17 +450,17 @@ ROUTES: tuple[Route, ...] = (
     route("GET POST", f"{_BASE}/<service>/statistics", statistics),
     route("GET POST", f"{_BASE}/<service>/iteminfo", iteminfo),
     route("GET POST", f"{_BASE}/<service>/iteminfo/manifest/manifest.json", manifest),
-    route("POST", f"{_BASE}/<service>/start", start, changes=True),
-    route("POST", f"{_BASE}/<service>/stop", stop, changes=True),
-    route("POST", f"{_BASE}/<service>/edit", edit, changes=True),
+    route("POST", f"{_BASE}/<service>/start", start, changes=True, lock=""),
+    route("POST", f"{_BASE}/<service>/stop", stop, changes=True, lock=""),
+    route("POST", f"{_BASE}/<service>/edit", edit, changes=True, lock="", run_async=True),
     route("POST", f"{_BASE}/<service>/delete", delete, changes=True),
     route("GET POST", f"{_BASE}/<service>/permissions", permissions),
     route("POST", f"{_BASE}/<service>/permissions/add", add_permission, changes=True),
     route("GET POST", f"{_BASE}/<service>", definition),
     route("GET POST", f"{_BASE}/<folder>/report", report),
-    route("POST", f"{_BASE}/<folder>/createService", create, changes=True),
-    route("POST", f"{_BASE}/<folder>/startServices", start_many, changes=True),
-    route("POST", f"{_BASE}/<folder>/stopServices", stop_many, changes=True),
+    route("POST", f"{_BASE}/<folder>/createService", create, changes=True, run_async=True),
+    route("POST", f"{_BASE}/<folder>/startServices", start_many, changes=True, lock=""),
+    route("POST", f"{_BASE}/<folder>/stopServices", stop_many, changes=True, lock=""),
     route("POST", f"{_BASE}/<folder>/renameService", rename, changes=True),
     route("POST", f"{_BASE}/<folder>/deleteFolder", delete_folder, changes=True),
     route("POST", f"{_BASE}/<folder>/delete", delete_folder, changes=True),

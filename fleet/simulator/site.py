@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from inspect import isawaitable
+from typing import Any
 
-from fleet.simulator import administration, services
-from fleet.simulator.call import Call, Route
+import anyio
+
+from fleet.simulator import (
+    administration,
+    lifecycle,
+    logs,
+    publishing,
+    security,
+    services,
+    stores,
+    system,
+    usage,
+)
+from fleet.simulator.call import SUCCESS, Call, Route
 from fleet.simulator.catchall import catch_all
 from fleet.simulator.keys import LoginKey
 from fleet.simulator.ledger import Entry, Ledger
-from fleet.simulator.state import Machine, Service, SiteState, Switches
+from fleet.simulator.locks import STORE, Locks, lock_failure
+from fleet.simulator.privileges import refuses
+from fleet.simulator.state import Machine, Service, SiteState
+from fleet.simulator.switches import Switches
 from fleet.simulator.tokens import TokenBook
-from fleet.simulator.wire import REST_TYPE, Failure, Reply, admin_failure, html_page, rest_failure
+from fleet.simulator.wire import REST_TYPE, Failure, Reply, admin_failure, carried, rest_failure
 
 __all__ = ["FAULTS", "SimulatedSite"]
 
@@ -40,14 +59,30 @@ FAULTS: dict[str, str] = {
     "machine-down": "the last machine should run and does not",
     "service-down": "two services should run and do not",
     "start-fails": "a service that is started fails with a report by each machine",
+    "start-hangs": "a service that is started stays STARTING until its maxStartupTime has passed, and fails",
     "lost-answer": "a change is carried out, and the connection breaks before the answer",
+    "data-broken": "a registered data item can't be reached from one machine",
     "redirect-away": "every request is redirected to another origin",
     "cert-expired": "the certificate has expired (with TLS)",
+    "cert-self-signed": "the certificate is signed by itself (with TLS)",
     "cert-name": "the certificate is for another name (with TLS)",
 }
 """Every kind of fault, and what it looks like from outside."""
 
-_ROUTES: tuple[Route, ...] = (*administration.ROUTES, *services.ROUTES)
+_ROUTES: tuple[Route, ...] = (
+    *administration.ROUTES,
+    *lifecycle.ROUTES,
+    *logs.ROUTES,
+    *security.ROUTES,
+    *stores.ROUTES,
+    *system.ROUTES,
+    *usage.ROUTES,
+    *publishing.ROUTES,
+    *services.ROUTES,
+)
+
+_SERVICE = re.compile(r"rest/services/(?:([^/]+)/)?([^/]+)/([A-Za-z]+Server)(?:/.*)?", re.IGNORECASE)
+"""A request to a service itself, which its statistics count."""
 
 
 class SimulatedSite:
@@ -78,11 +113,15 @@ class SimulatedSite:
         self.faults: set[str] = set()
         self._ledger = ledger
         self._clock = clock
-        self._locks: set[str] = set()
+        self.locks = Locks()
         self._lock_since: float | None = None
+        self._back_at = 0.0
+        self._requests = 0
         self._first_token_shown = False
         self._login_key: LoginKey | None = None
         self.on_fault: Callable[[str, bool], None] = lambda kind, on: None
+        self.background: set[asyncio.Task[None]] = set()
+        """Work of operations that were asked to run on by themselves."""
 
     # What tests ask and set
 
@@ -135,58 +174,161 @@ class SimulatedSite:
         return len(self.requests(operation))
 
     @contextmanager
-    def lock(self, subject: str) -> Iterator[None]:
-        """Hold the lock of *subject* while something changes; whoever comes second is told so at once."""
-        held = subject in self._locks or "locked-forever" in self.faults
+    def hold(self, subject: str, around: str = "") -> Iterator[None]:
+        """Hold the lock of *subject* (see `Locks`) while something changes; whoever comes second is told so at once."""
+        taken = self._is_stuck(subject) or "locked-forever" in self.faults
         if "locked" in self.faults:
             now = self._clock()
             self._lock_since = self._lock_since or now
-            held = held or now - self._lock_since < 1.5
-        if held:
-            raise admin_failure(
-                500,
-                f"{subject} is currently being configured by another administrative operation. Please try again later.",
-            )
-        self._locks.add(subject)
-        try:
+            taken = taken or now - self._lock_since < 1.5
+        with self.locks.hold(subject, taken=taken, around=around):
             yield
-        finally:
-            self._locks.discard(subject)
+
+    def _is_stuck(self, subject: str) -> bool:
+        return any(fnmatchcase(subject, pattern) for pattern in self.switches.stuck_locks)
+
+    def lose_stuck_locks(self) -> None:
+        """What only the restart of a machine does."""
+        self.switches.stuck_locks = frozenset()
+
+    # Restarts
+
+    def restart(self) -> None:
+        """Let the web server restart: connections are reset for a while, and what comes afterwards begins anew."""
+        self._back_at = self._clock() + self.switches.restart_time
+
+    def restarting(self) -> bool:
+        """Whether the web server is on its way back."""
+        return self._clock() < self._back_at
+
+    def unregistered(self) -> bool:
+        """Whether the web adaptor has not yet looked again after a restart."""
+        return bool(self._back_at) and self._clock() < self._back_at + self.switches.registration_recheck
+
+    def _no_token_yet(self) -> bool:
+        return bool(self._back_at) and self._clock() < self._back_at + self.switches.token_delay
 
     # Answering
 
     async def answer(self, call: Call, token: str | None) -> tuple[Reply, str]:
         """The reply to *call*, and the name of the operation for the ledger."""
         path = call.path.rstrip("/")
-        operation = path.rsplit("/", 1)[-1] or "admin"
+        call.operation = path.rsplit("/", 1)[-1] or "admin"
+        self._requests += 1
+        if self.switches.address_pool:
+            call.address = f"10.0.0.{1 + self._requests % self.switches.address_pool}"
         try:
-            if path.lower() in ("admin/generatetoken", "tokens", "tokens/generatetoken"):
-                return self._generate_token(call, rest=path.lower().startswith("tokens")), "generateToken"
-            if path.lower() == "admin/publickey":
-                return Reply(self._key().public()), "publicKey"
-            self._refuse_as_a_whole(path)
-            found = self._route(call, path)
-            if found is None:
-                return self._unrouted(call, path, token), operation
-            route, args = found
-            operation = route.operation
-            call.args = args
-            if operation in self.switches.lacking:
-                raise admin_failure(404, f"Could not find resource or operation '{operation}' on the system.")
-            if route.token:
-                self._admit(call, token, rest=path.lower().startswith("rest"))
-            if call.method not in route.methods:
-                raise admin_failure(405, f"HTTP {call.method} is not supported.")
-            if route.changes and self.state.mode == "READ_ONLY" and not route.read_only_ok:
-                raise admin_failure(403, "The site is in read-only mode. This operation is not supported in this mode.")
-            reply = route.handler(call)
-            return (await reply if isawaitable(reply) else reply), operation
+            reply = await self._answer(call, path, token)
         except Failure as failure:
-            return failure.reply, operation
+            reply = failure.reply
+            if reply.code == 500:
+                self.state.log("SEVERE", (6550, _first_message(reply)), user=call.user or "", method=call.operation)
+        return carried(reply, self.switches.failure_transport, self.switches.failure_word), call.operation
 
-    def _refuse_as_a_whole(self, path: str) -> None:
+    async def _answer(self, call: Call, path: str, token: str | None) -> Reply:
         lower = path.lower()
-        if "no-site" in self.faults and lower.startswith("admin"):
+        if lower in ("admin/generatetoken", "tokens", "tokens/generatetoken"):
+            call.operation = "generateToken"
+            return self._generate_token(call, rest=lower.startswith("tokens"))
+        if lower == "admin/publickey":
+            call.operation = "publicKey"
+            return Reply(self._key().public())
+        self._refuse_as_a_whole(lower)
+        self._count_use(path)
+        found = self._route(call, path)
+        if found is None:
+            return await self._unrouted(call, path, token)
+        route, call.args = found
+        call.operation = route.operation
+        if route.operation in self.switches.lacking or self.state.number < route.since:
+            raise admin_failure(404, f"Could not find resource or operation '{route.operation}' on the system.")
+        if route.token:
+            self._admit(call, token, rest=lower.startswith("rest"))
+            self._refuse_without_privilege(call, lower)
+        if call.method not in route.methods:
+            raise admin_failure(405, f"HTTP {call.method} is not supported.")
+        if route.changes:
+            self._refuse_change(read_only_ok=route.read_only_ok)
+        if route.run_async and call.flag("runAsync"):
+            return self._in_background(route, call)
+        return await self._carry_out(route, call)
+
+    async def _carry_out(self, route: Route, call: Call) -> Reply:
+        duration = self.duration(route.operation, route.resource)
+        if not route.changes:
+            if duration:
+                await anyio.sleep(duration)
+            return await _handled(route, call)
+        if route.lock:
+            with self.hold(route.lock):
+                if duration:
+                    await anyio.sleep(duration)
+                reply = await _handled(route, call)
+        else:
+            reply = await _handled(route, call)
+        if self.switches.locked_but_done and reply.changed:
+            raise admin_failure(500, STORE, changed=True)
+        return reply
+
+    def duration(self, operation: str, resource: str, usual: float = 0.0) -> float:
+        """How long *operation* takes, in seconds: what the switch `durations` says, else *usual*."""
+        told = self.switches.per_operation(self.switches.durations, operation, resource)
+        return usual if told is None else float(told)
+
+    def loses(self, call: Call) -> bool:
+        """Whether the answer to *call* gets lost on its way."""
+        return "lost-answer" in self.faults or self._listed(self.switches.lost_answers, call)
+
+    def cuts(self, call: Call) -> bool:
+        """Whether *call* restarts the web server, which cuts the connection in place of an answer."""
+        return self._listed(self.switches.cut_connections, call)
+
+    def _listed(self, names: frozenset[str], call: Call) -> bool:
+        parts = call.path.strip("/").split("/")
+        resource = parts[1] if len(parts) > 1 else ""
+        return bool(self.switches.per_operation(names, call.operation, resource))
+
+    def _in_background(self, route: Route, call: Call) -> Reply:
+        """Begin, and answer at once: what `runAsync` asks for where it is known."""
+        jobs = self.state.kept.setdefault("jobs", {})
+        job = {"id": f"j{len(jobs) + 1:08x}", "operation": route.operation, "status": "IN_PROGRESS", "messages": []}
+        jobs[job["id"]] = job
+
+        async def work() -> None:
+            try:
+                reply = await self._carry_out(route, call)
+                job["status"] = "FAILED" if reply.code else "COMPLETED"
+            except Failure as failure:
+                job["status"], job["messages"] = "FAILED", [_first_message(failure.reply)]
+
+        self.spawn(work())
+        return Reply({**SUCCESS, "jobid": job["id"]}, changed=True)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let *work* go on by itself, until it is done or the simulator closes."""
+        task = asyncio.ensure_future(work)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+
+    def _count_use(self, path: str) -> None:
+        match = _SERVICE.fullmatch(path)
+        service = self.state.find(match[1] or "", match[2], match[3]) if match else None
+        if service is not None and self.state.real_of(service) == "STARTED":
+            service.transactions += 1
+
+    def _refuse_change(self, *, read_only_ok: bool) -> None:
+        if self.state.mode == "READ_ONLY" and not read_only_ok:
+            raise admin_failure(403, "The site is in read-only mode. This operation is not supported in this mode.")
+        if "site" in self.locks.held or self._is_stuck("site"):
+            raise lock_failure("site", "")
+
+    def _refuse_without_privilege(self, call: Call, path: str) -> None:
+        told = refuses(self, call.user or "", path)
+        if told is not None:
+            raise admin_failure(403, told)
+
+    def _refuse_as_a_whole(self, lower: str) -> None:
+        if "no-site" in self.faults and lower.startswith("admin") and lower not in lifecycle.WITHOUT_SITE:
             machine = next(iter(self.state.machines))
             raise admin_failure(
                 404,
@@ -203,15 +345,37 @@ class SimulatedSite:
             match = route.pattern.fullmatch(path)
             if match is not None:
                 args = {key: value for key, value in match.groupdict().items() if value is not None}
+                if route.operation == "folder" and args["folder"] not in self.state.folder_names:
+                    # An operation that no handler owns is no folder.
+                    continue
                 if call.method in route.methods:
                     return route, args
                 first = first or (route, args)
         return first
 
-    def _unrouted(self, call: Call, path: str, token: str | None) -> Reply:
-        if path.lower().startswith("admin"):
+    async def _unrouted(self, call: Call, path: str, token: str | None) -> Reply:
+        lower = path.lower()
+        if lower.startswith("admin"):
             self._admit(call, token, rest=False)
-        return catch_all(call, path, self.state)
+            self._refuse_without_privilege(call, lower)
+        if call.operation in self.switches.lacking:
+            raise admin_failure(404, f"Could not find resource or operation '{call.operation}' on the system.")
+        reply = catch_all(call, path, self.state)
+        if not reply.changed:
+            return reply
+        self._refuse_change(read_only_ok=lifecycle.read_only_allows(lower))
+        parts = lower.split("/")
+        with self.hold("store"):
+            await anyio.sleep(self.duration(call.operation, parts[1] if len(parts) > 1 else ""))
+        return reply
+
+    def refusal_code(self, call: Call, token: str | None) -> int | None:
+        """498 or 499 where *token* would be refused, else None."""
+        try:
+            self._admit(call, token, rest=False)
+        except Failure as failure:
+            return failure.reply.code
+        return None
 
     def _admit(self, call: Call, token: str | None, *, rest: bool) -> None:
         """Let the caller in, or say in which way the token is no good."""
@@ -222,12 +386,7 @@ class SimulatedSite:
                 499,
                 "Unauthorized access. Token not found. You can generate a token using the 'generateToken' operation.",
             )
-        referer = call.headers.get("Referer")
-        told = self.tokens.judge(token, referer, call.address)
-        call.user = self.tokens.user_of(token)
-        if told is not None and call.user is None and self.portal_tokens is not None:
-            told = self.portal_tokens.judge(token, referer, call.address)
-            call.user = self.portal_tokens.user_of(token)
+        told = self._judged(call, token)
         if told is None and "clientid" in self.faults:
             told = "Invalid token, ClientID does not match."
         if told is None and "expired-token" in self.faults and not self._first_token_shown:
@@ -236,6 +395,22 @@ class SimulatedSite:
             told = "Token Expired."
         if told is not None:
             raise rest_failure(498, "Invalid token.") if rest else admin_failure(498, told)
+
+    def _judged(self, call: Call, token: str) -> str | None:
+        """None for a good token, else the text of code 498; `call.user` is set to whom it was given to."""
+        if self.switches.token_check == "foreign":
+            return "Could not decrypt token. Token may not be valid."
+        referer, address = call.headers.get("Referer"), call.address
+        bound = self.switches.token_check == "bound"
+        told = self.tokens.judge(token, referer, address, bound=bound)
+        call.user = self.tokens.user_of(token)
+        if told is not None and call.user is None and self.portal_tokens is not None:
+            told = self.portal_tokens.judge(token, referer, address, bound=bound)
+            call.user = self.portal_tokens.user_of(token)
+            if told is None and bound and self.portal_tokens.bound_to_address(token):
+                # Federated sites take tokens of the portal that are bound to a referer only.
+                told = "Invalid token, ClientID does not match."
+        return told
 
     def _key(self) -> LoginKey:
         if self._login_key is None:
@@ -252,10 +427,14 @@ class SimulatedSite:
             )
         if "upgrading" in self.faults:
             raise admin_failure(403, "Upgrade in progress.")
-        if call.method == "GET" and not self.switches.get_generate_token:
-            if rest:
-                raise rest_failure(405, "HTTP GET is not supported.")
-            raise admin_failure(405, "HTTP GET is not supported.")
+        if self._no_token_yet():
+            raise admin_failure(500, "The server is starting, and does not give tokens yet.")
+        shape = rest_failure if rest else admin_failure
+        settings = security.token_settings_of(self.state)
+        if call.method == "GET" and not (self.switches.get_generate_token or settings.get("allowHttpGet") == "true"):
+            raise shape(405, "HTTP GET is not supported.")
+        if rest and self.switches.user_store == "broken":
+            raise rest_failure(500, "The user store could not be reached.")
         params = call
         if call.flag("encrypted"):
             plain = {
@@ -263,45 +442,68 @@ class SimulatedSite:
             }
             params = Call(self, call.method, call.path, plain)
         user, password = params.get("username"), params.get("password")
+        if call.method == "POST" and {"username", "password"} & call.query:
+            # Credentials in the address of a POST are not looked at unless the token settings say so.
+            if settings.get("allowHttpPostQueryParams") != "true":
+                user = password = None
         if user is None or password is None:
             if self.state.number < 10.7:
                 return Reply({"ssl": {"supportsSSL": True, "sslPort": 6443}})
-            raise admin_failure(400, "Unable to generate token.")
-        refusal = self.tokens.check_password(user, password)
-        if refusal is None and "wrong-password" in self.faults:
-            refusal = "Invalid username or password"
+            raise shape(400, "Unable to generate token.")
+        refusal = self._refused_account(user, password)
         if refusal is not None:
+            self.state.log(
+                "WARNING", (7123, f"Login failed for user '{user[:60]}'."), user=user[:60], method="generateToken"
+            )
             if rest:
                 raise rest_failure(401, "You are not authorized to access this information", "Invalid credentials")
             raise admin_failure(401, refusal)
+        call.user = user
         return self._issue(params, call, user, rest=rest)
+
+    def _refused_account(self, user: str, password: str) -> str | None:
+        """Why the account is refused, or None. A broken user store leaves the primary administrator only."""
+        primary = user == self.tokens.primary
+        if self.switches.user_store == "broken" and not primary:
+            return "Invalid username or password"
+        refusal = self.tokens.check_password(user, password)
+        if refusal is None and ("wrong-password" in self.faults or (primary and self.state.psa_disabled)):
+            return "Invalid username or password"
+        return refusal
 
     def _issue(self, params: Call, call: Call, user: str, *, rest: bool) -> Reply:
         client = (params.get("client") or "").lower()
+        life = self.switches.token_life / 60
         try:
-            minutes = float(params.get("expiration") or self.switches.token_minutes)
+            minutes = float(params.get("expiration") or life)
         except ValueError:
             raise admin_failure(500, f'For input string: "{(params.get("expiration") or "")[:20]}"') from None
-        if rest and minutes > 60 and not client:
+        settings = security.token_settings_of(self.state)
+        short, long = float(settings["shortTimeout"]), float(settings["longTimeout"])
+        if rest and minutes > short and not client:
             raise rest_failure(400, "Unable to generate token.", ("Client ID is required for long expiration tokens.",))
-        minutes = min(minutes, self.switches.token_minutes if self.switches.token_minutes < 60 else 1440.0)
+        minutes = min(minutes, life if life < short else long)
         referer = (params.get("referer") or params.get("referrer") or "") if client == "referer" else None
         address = params.get("ip") if client == "ip" else call.address if client == "requestip" else None
         token, expires = self.tokens.issue(user, minutes, referer=referer, address=address)
         as_text = self.switches.expires_as_text
-        end = round(expires * 1000)
-        if as_text if as_text is not None else self.state.number < 11:
-            return Reply({"token": token, "expires": str(end)})
-        return Reply({"token": token, "expires": end}, content_type=REST_TYPE if rest else self.switches.content_type)
+        end = round((expires + self.switches.clock_offset) * 1000)
+        as_text = as_text if as_text is not None else self.state.number < 11
+        reply = Reply({"token": token, "expires": str(end) if as_text else end})
+        if rest:
+            reply.content_type = REST_TYPE
+        return reply
 
-    def page_instead(self, path: str) -> Reply | None:
-        """The page that stands in front of the answer where a fault puts one there."""
-        if "http-503" in self.faults:
-            return html_page("Service Unavailable", "The service is unavailable.", status=503)
-        if "html" in self.faults:
-            return html_page("ArcGIS Server Administrator Directory", "Home")
-        if "admin-blocked" in self.faults and path.lower().startswith("admin"):
-            return html_page(
-                "ArcGIS Web Adaptor", "Administrative access is disabled for this web adaptor.", blank_lines=2
-            )
-        return None
+
+async def _handled(route: Route, call: Call) -> Reply:
+    reply = route.handler(call)
+    return await reply if isawaitable(reply) else reply
+
+
+def _first_message(reply: Reply) -> str:
+    value = reply.value if isinstance(reply.value, dict) else {}
+    messages = value.get("messages")
+    error = value.get("error")
+    if isinstance(messages, list) and messages:
+        return str(messages[0])
+    return str(error.get("message", "")) if isinstance(error, dict) else "failed"

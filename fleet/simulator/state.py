@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["RELEASES", "Machine", "Service", "SiteState", "Switches"]
+__all__ = ["LEVELS", "RELEASES", "Machine", "Service", "SiteState"]
 
 RELEASES: dict[str, tuple[float, str, str]] = {
     "10.5.1": (10.51, "10.5.1", "7333"),
@@ -20,11 +21,24 @@ RELEASES: dict[str, tuple[float, str, str]] = {
 
 DAY = 86_400.0
 
+LEVELS = ("SEVERE", "WARNING", "INFO", "FINE", "VERBOSE", "DEBUG")
+"""Levels of log records, the most severe first."""
+
+RECORDS_KEPT = 50_000
+
+TYPICAL = (
+    (9511, "No instances for 'PublishingTools/GPServer' were available for 60.013 seconds. Wait timeout exceeded."),
+    (9003, "Failed to construct instance of service."),
+    (8254, "The containing process for a service has crashed."),
+)
+"""Log records that administrators of real sites know."""
+
 NAMES = (
     "Hydrants Parcels Roads Basemap Zoning Trails Bridges Sewers Addresses Contours Buildings Flood Landuse Imagery "
     "Permits Schools Transit Noise Lighting Waste Soil Heritage Harbours Power Districts"
 ).split()
 FOLDERS = ("Planning", "Utilities", "Public")
+TEXTS = ("", "", "", "Veier og stier – sør for elva", "Übersicht für die Öffentlichkeit", "Réseau d’eau", "道路と橋")
 TYPES = ("MapServer", "MapServer", "MapServer", "FeatureServer", "ImageServer", "GPServer", "GeocodeServer")
 
 
@@ -36,8 +50,12 @@ class Machine:
     configured: str = "STARTED"
     real: str = "STARTED"
     heap: int = 512
+    started: float = 0.0
+    """Since when it runs, in epoch seconds."""
     certificates: dict[str, float] = field(default_factory=dict)
     """Alias -> end of validity in epoch seconds."""
+    alias: str = "selfsignedcertificate"
+    """The certificate that its web server shows."""
 
 
 @dataclass(slots=True)
@@ -51,6 +69,10 @@ class Service:
     real: str = "STARTED"
     busy: int = 1
     transactions: int = 0
+    """Requests up to `since`; what came in later is counted by the clock."""
+    rate: float = 0.0
+    """Requests per second that simulated users send."""
+    since: float = 0.0
     permissions: list[dict[str, Any]] = field(default_factory=list)
     jobs: list[dict[str, Any]] = field(default_factory=list)
 
@@ -71,25 +93,19 @@ class Service:
     @property
     def most(self) -> int:
         """How many instances it may have on each machine."""
-        return int(self.definition.get("maxInstancesPerNode", 0))
+        return self.number("maxInstancesPerNode", 0)
 
+    @property
+    def least(self) -> int:
+        """How many instances it has at least on each machine."""
+        return self.number("minInstancesPerNode", 0)
 
-@dataclass(slots=True)
-class Switches:
-    """Ways in which real servers differ, and strict manners that are off by default."""
-
-    content_type: str = "text/plain;charset=UTF-8"
-    header_token: str = "accepted"  # or ignored
-    get_generate_token: bool = False
-    list_parameter: bool = False
-    expires_as_text: bool | None = None
-    post_token_in_query: bool = True
-    latency: float = 0.0
-    start_time: float = 0.0
-    stop_time: float = 0.0
-    token_minutes: float = 60.0
-    lacking: frozenset[str] = frozenset()
-    """Operations, by the last part of their path, that the site says it does not have."""
+    def number(self, member: str, default: int) -> int:
+        """The whole number *member* of the definition, also where it stands as text; *default* for anything else."""
+        value = self.definition.get(member)
+        if isinstance(value, str) and value.isascii() and value.isdigit():
+            return int(value)
+        return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else default
 
 
 class SiteState:
@@ -107,6 +123,8 @@ class SiteState:
         clock: Callable[[], float] = time.time,
     ) -> None:
         rng = random.Random(f"{seed}/{name}")
+        self._more = random.Random(f"{seed}/{name}/more")
+        self.seed = seed
         self.name = name
         self.release = release
         self.clock = clock
@@ -114,7 +132,7 @@ class SiteState:
         self.mode_changed = clock()
         self.log_settings: dict[str, Any] = {
             "logDir": "/srv/arcgis/logs/",
-            "logLevel": "WARNING",
+            "logLevel": "INFO",
             "maxErrorReportsCount": 10,
             "maxLogFileAge": 90,
             "usageMeteringEnabled": True,
@@ -155,11 +173,14 @@ class SiteState:
         self.role_privileges: dict[str, str] = {"administrators": "ADMINISTER"}
         self.role_members: dict[str, list[str]] = {"administrators": []}
         self.psa_disabled = False
+        self.kept: dict[str, Any] = {}
+        """What single resources keep, by a name of their own; made when it is first asked for."""
         self.license_ends = clock() + rng.randint(200, 900) * DAY
         self.machines: dict[str, Machine] = {}
         for number in range(machines if machines is not None else rng.choice((1, 1, 2))):
             machine = Machine(f"{name.upper()}-{chr(65 + number)}.SIMULATED.EXAMPLE")
             machine.certificates["selfsignedcertificate"] = clock() + rng.randint(200, 1700) * DAY
+            machine.started = clock() - 30 * DAY
             self.machines[machine.name] = machine
         self.folder_names: dict[str, str] = {} if folders == 0 else {"System": ""}
         self.services: dict[str, Service] = {}
@@ -174,22 +195,13 @@ class SiteState:
             self.add_service(folder, service, TYPES[place % len(TYPES)], rng)
         self.log_records: list[dict[str, Any]] = []
         for _ in range(rng.randint(5, 40)):
-            self.log(
-                rng.choice(("SEVERE", "WARNING", "WARNING")),
-                rng.choice(
-                    (
-                        (9511, "No instances for 'System/PublishingTools.GPServer' were available for 60 seconds."),
-                        (9003, "Failed to construct instance of service."),
-                        (8254, "The containing process for a service has crashed."),
-                    )
-                ),
-                at=clock() - rng.uniform(0, 7 * DAY),
-            )
+            level = rng.choice(("SEVERE", "WARNING", "WARNING"))
+            told = rng.choice(TYPICAL)
+            self.log(level, told, at=clock() - rng.uniform(0, 7 * DAY))
 
-    def add_service(self, folder: str, name: str, kind: str, rng: random.Random | None = None) -> Service:
-        """A service with the definition that such services have: every property is text."""
-        least = rng.choice((0, 1, 1, 2)) if rng else 1
-        definition: dict[str, Any] = {
+    def make_definition(self, name: str, kind: str, least: int = 1) -> dict[str, Any]:
+        """The definition that such services have: every property is text."""
+        return {
             "serviceName": name,
             "type": kind,
             "description": "",
@@ -234,6 +246,10 @@ class SiteState:
             "jsonProperties": {},
             "datasets": [],
         }
+
+    def add_service(self, folder: str, name: str, kind: str, rng: random.Random | None = None) -> Service:
+        """A new service that runs."""
+        definition = self.make_definition(name, kind, rng.choice((0, 1, 1, 2)) if rng else 1)
         service = Service(folder, name, kind, definition)
         service.permissions = [
             {
@@ -243,9 +259,12 @@ class SiteState:
                 "operation": None,
             }
         ]
+        service.since = self.clock()
         if rng is not None:
             service.transactions = rng.randint(0, 5000)
             service.busy = 0
+            service.rate = self._more.choice((0.02, 0.1, 0.5, 2.0))
+            definition["description"] = self._more.choice(TEXTS)
         self.services[service.key] = service
         return service
 
@@ -272,21 +291,80 @@ class SiteState:
         """The service with these names, in the spelling that it was made with."""
         return self.services.get(f"{folder}/{name}.{kind}" if folder else f"{name}.{kind}")
 
-    def log(self, level: str, told: tuple[int, str], *, source: str = "Server", at: float | None = None) -> None:
-        """A log record, as if the site had written it."""
+    def running_machines(self) -> int:
+        """How many machines run."""
+        return sum(machine.real == "STARTED" for machine in self.machines.values())
+
+    def real_of(self, service: Service) -> str:
+        """The measured state of *service*: where no machine runs, nothing runs."""
+        return service.real if self.running_machines() else "STOPPED"
+
+    def transactions_of(self, service: Service, traffic: float) -> int:
+        """Requests to *service* so far, those of its simulated users (*traffic* times its rate) among them."""
+        if self.real_of(service) != "STARTED":
+            return service.transactions
+        return service.transactions + int(max(0.0, self.clock() - service.since) * service.rate * traffic)
+
+    def busy_of(self, service: Service, traffic: float) -> int:
+        """Instances of *service* that work at this moment; it changes every few seconds, and the seed decides how."""
+        if service.busy or service.most < 2 or not traffic:
+            return service.busy
+        moment = int(self.clock() // 5)
+        return int(zlib.crc32(f"{self.seed}/{self.name}/{service.key}/{moment}".encode()) % 100 < 20 * service.rate)
+
+    def settle(self, service: Service, real: str, traffic: float) -> None:
+        """Let *service* be in the state *real* from now on; what its users asked so far is kept."""
+        service.transactions = self.transactions_of(service, traffic)
+        service.since = self.clock()
+        service.real = real
+
+    def log(
+        self,
+        level: str,
+        told: tuple[int, str],
+        *,
+        source: str = "Server",
+        at: float | None = None,
+        user: str = "",
+        machine: str = "",
+        method: str = "",
+    ) -> None:
+        """A log record, as if the site had written it; levels below the one in the log settings are not written."""
+        wanted = self.log_settings["logLevel"]
+        if wanted == "OFF" or LEVELS.index(level) > LEVELS.index(wanted):
+            return
+        self.log_records.append(
+            self.record(level, told, source=source, at=at, user=user, machine=machine, method=method)
+        )
+        if len(self.log_records) > RECORDS_KEPT:
+            del self.log_records[: RECORDS_KEPT // 10]
+
+    def record(
+        self,
+        level: str,
+        told: tuple[int, str],
+        *,
+        source: str = "Server",
+        at: float | None = None,
+        user: str = "",
+        machine: str = "",
+        method: str = "",
+        request: str = "",
+    ) -> dict[str, Any]:
+        """The members of a log record; *at* is epoch seconds, and *request* an id that later releases tell."""
         record = {
             "type": level,
             "message": told[1],
             "time": round((self.clock() if at is None else at) * 1000),
             "source": source,
-            "machine": next(iter(self.machines), ""),
-            "user": "",
+            "machine": machine or next(iter(self.machines), ""),
+            "user": user,
             "code": told[0],
             "elapsed": "",
             "process": "4012",
             "thread": "1",
-            "methodName": "",
+            "methodName": method,
         }
         if self.number >= 10.7:
-            record["requestID"] = ""
-        self.log_records.append(record)
+            record["requestID"] = request
+        return record

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.x509 import GeneralName
 
 __all__ = ["Authority"]
@@ -28,7 +29,7 @@ class Authority:
         self.ca_file.write_bytes(_pem(self._certificate))
 
     def context(self, kind: str = "good") -> ssl.SSLContext:
-        """A server's context: `good`, `cert-expired` or `cert-name`."""
+        """A server's context: `good`, `cert-self-signed`, `cert-expired` or `cert-name`."""
         known = self._contexts.get(kind)
         if known is None:
             known = self._contexts[kind] = self._context(kind)
@@ -44,6 +45,7 @@ class Authority:
             key.public_key(),
             days=-1 if kind == "cert-expired" else 20,
             names=("elsewhere.example",) if kind == "cert-name" else ("localhost", "127.0.0.1"),
+            signer=key if kind == "cert-self-signed" else None,
         )
         file = self._folder / f"simulated-{kind}.pem"
         file.touch(mode=0o600)
@@ -58,7 +60,14 @@ class Authority:
         return context
 
     def _make(
-        self, name: str, key: object, *, days: int, authority: bool = False, names: tuple[str, ...] = ()
+        self,
+        name: str,
+        key: object,
+        *,
+        days: int,
+        authority: bool = False,
+        names: tuple[str, ...] = (),
+        signer: EllipticCurvePrivateKey | None = None,
     ) -> object:
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes
@@ -66,7 +75,11 @@ class Authority:
 
         now = datetime.datetime.now(datetime.UTC)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        issuer = subject if authority else x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Simulated Authority")])
+        issuer = (
+            subject
+            if authority or signer
+            else x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Simulated Authority")])
+        )
         builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -80,7 +93,9 @@ class Authority:
                 x509.SubjectKeyIdentifier.from_public_key(key),  # type: ignore[arg-type]
                 critical=False,
             )
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key((signer or self._key).public_key()), critical=False
+            )
         )
         if authority:
             usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
@@ -89,7 +104,7 @@ class Authority:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName([_general(name) for name in names]), critical=False
             )
-        return builder.sign(self._key, hashes.SHA256())
+        return builder.sign(signer or self._key, hashes.SHA256())
 
 
 def _general(name: str) -> GeneralName:

@@ -26,6 +26,8 @@ class TokenBook:
 
     def __init__(self, accounts: dict[str, str], clock: Callable[[], float] = time.time) -> None:
         self.accounts = accounts
+        self.primary = next(iter(accounts), "")
+        """The primary administrator's name."""
         self._clock = clock
         self._tokens: dict[str, Issued] = {}
         self._wrong: dict[str, list[float]] = {}
@@ -44,6 +46,12 @@ class TokenBook:
         self._wrong.pop(user, None)
         return None
 
+    def become(self, user: str, password: str) -> None:
+        """Let *user* be the primary administrator in place of the present one."""
+        self.accounts.pop(self.primary, None)
+        self.primary = user
+        self.accounts[user] = password
+
     def issue(
         self, user: str, minutes: float, *, referer: str | None = None, address: str | None = None
     ) -> tuple[str, float]:
@@ -54,18 +62,25 @@ class TokenBook:
         self._tokens[token] = Issued(user, expires, referer, address)
         return token, expires
 
-    def judge(self, token: str, referer: str | None, address: str | None) -> str | None:
-        """None for a token that is good, else the text of code 498."""
+    def judge(self, token: str, referer: str | None, address: str | None, *, bound: bool = True) -> str | None:
+        """None for a token that is good, else the text of code 498; without *bound* its binding is not looked at."""
         issued = self._tokens.get(token)
         if issued is None:
             return "Could not decrypt token. Token may not be valid."
         if issued.expires <= self._clock():
             return "Token Expired."
+        if not bound:
+            return None
         if issued.referer is not None and issued.referer != referer:
             return "Invalid token, ClientID does not match."
         if issued.address is not None and issued.address != address:
             return "Invalid token, ClientID does not match."
         return None
+
+    def bound_to_address(self, token: str) -> bool:
+        """Whether *token* is bound to an address."""
+        issued = self._tokens.get(token)
+        return issued is not None and issued.address is not None
 
     def user_of(self, token: str) -> str | None:
         """Whom *token* was given to."""

@@ -13,7 +13,7 @@ import pytest
 
 from fleet.cli.main import COMMANDS
 from fleet.inventory.schema import schema
-from fleet.simulator import FAULTS
+from fleet.simulator import FAULTS, SWITCHES, Switches
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -47,7 +47,23 @@ def test_every_command_has_a_page_that_names_every_option(command: str) -> None:
 
 def test_every_fault_is_on_the_simulator_s_page() -> None:
     page = (DOCS / "reference" / "simulator.md").read_text(encoding="utf-8")
-    assert all(f"`{kind}`" in page for kind in FAULTS)
+    assert [kind for kind, meaning in FAULTS.items() if f"| `{kind}` | {meaning} |" not in page] == []
+
+
+def test_every_switch_is_on_the_simulator_s_page_and_has_a_test() -> None:
+    page = (DOCS / "reference" / "simulator.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    for name in SWITCHES:
+        row = next((row for row in rows if f"`{name}`" in row.split("|")[1]), None)
+        assert row is not None, name
+        default = getattr(Switches(), name.replace("-", "_"))
+        if isinstance(default, bool | int | float | str):
+            shown = (
+                str(default).lower() if isinstance(default, bool) else f"{default:g}" if default == 0 else str(default)
+            )
+            assert f"`{shown.removesuffix('.0')}`" in row.split("|")[2], name
+    tested = (ROOT / "tests" / "simulator" / "test_switches.py").read_text(encoding="utf-8")
+    assert [name for name in SWITCHES if f'"{name}"' not in tested] == []
 
 
 def test_every_link_leads_somewhere() -> None:
