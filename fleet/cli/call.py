@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.common import Common, output_option, run_options, terminal_of
+from fleet.cli.common import Common, output_option, run_options, terminal_of, write_lines
 from fleet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,17 +99,13 @@ def command(common: Common, **given: Any) -> int:
     async def work(session: Session) -> Report:
         if operation.changes and not given["dry_run"]:
             _ask(session, operation, given)
-        writes = common.format == "ndjson"
-        from fleet.cli.run import lines_writer
-        from fleet.render.plain import outcome_line
-
         return await session.selection.run(
             _work(operation, entry, given, confirmed),
-            merge=None if writes or operation.changes else given["merge"],
+            merge=None if session.lines is not None or operation.changes else given["merge"],
             baseline=given["baseline"],
             query=common.query,
-            on_outcome=lines_writer(sys.stdout, outcome_line) if writes else None,
-            keep=not writes,
+            on_outcome=session.lines,
+            keep=session.lines is None,
             stop=session.stop,
             progress=session.progress,
             dry_run=given["dry_run"],
@@ -180,8 +176,8 @@ def _write(common: Common, report: Report) -> None:
         case "json":
             click.echo(as_json(report.to_dict()))
         case "table":
-            lines = report_lines(report, terminal_of(), names=common.columns or None, sort=common.sort)
-            click.echo("\n".join(lines), color=terminal_of().colour)
+            terminal = terminal_of()
+            write_lines(report_lines(report, terminal, names=common.columns or None, sort=common.sort), terminal)
         case form:
             header, rows = shaped(rows_of(report), common.columns or None, common.sort)
             click.echo(as_csv(header, rows) if form == "csv" else as_markdown(header, rows), nl=False)
