@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.common import Common, output_option, run_options, terminal_of
+from fleet.cli.asking import can_ask, confirm_change
+from fleet.cli.common import Common, output_option, run_options, terminal_of, write_lines
 from fleet.errors import UsageError
 
 if TYPE_CHECKING:
     from fleet.admin.operation import Operation
+    from fleet.audit import AuditLog
     from fleet.cli.run import Session
     from fleet.client.site import Answer, SiteClient
+    from fleet.fanout.fleet import Fleet, Selection
     from fleet.report import Report
 
 __all__ = ["command"]
@@ -71,6 +75,7 @@ def command(common: Common, **given: Any) -> int:
     fleet call admin/mode/update -p siteMode=READ_ONLY --change -s test --dry-run
     """
     from fleet.admin.catalogue import operation_for
+    from fleet.cli.logs import mask
     from fleet.cli.run import run_on_sites
 
     path = given["path"]
@@ -92,30 +97,46 @@ def command(common: Common, **given: Any) -> int:
         _check_change(common, operation, given)
     elif given["dry_run"]:
         raise UsageError("--dry-run is for changes, and this is a read")
-    confirmed = frozenset(given["confirm"])
 
-    async def work(session: Session) -> Report:
-        if operation.changes and not given["dry_run"]:
-            _ask(session, operation, given)
-        writes = common.format == "ndjson"
-        from fleet.cli.run import lines_writer
-        from fleet.render.plain import outcome_line
+    def carried_out(audit: AuditLog | None, allowed: set[str]) -> Callable[[Session], Awaitable[Report]]:
+        async def work(session: Session) -> Report:
+            return await session.selection.run(
+                _work(operation, entry, given, allowed, audit),
+                merge=None if session.lines is not None or operation.changes else given["merge"],
+                baseline=given["baseline"],
+                query=common.query,
+                on_outcome=session.lines,
+                keep=session.lines is None,
+                stop=session.stop,
+                progress=session.progress,
+                dry_run=given["dry_run"],
+            )
 
-        return await session.selection.run(
-            _work(operation, entry, given, confirmed),
-            merge=None if writes or operation.changes else given["merge"],
-            baseline=given["baseline"],
-            query=common.query,
-            on_outcome=lines_writer(sys.stdout, outcome_line) if writes else None,
-            keep=not writes,
-            stop=session.stop,
-            progress=session.progress,
-            dry_run=given["dry_run"],
-        )
+        return work
 
-    report = run_on_sites(common, work, trace=given["trace"])
+    if not operation.changes or given["dry_run"]:
+        report = run_on_sites(common, carried_out(None, set()), trace=given["trace"])
+    else:
+        allowed: set[str] = set()
+        with _open_audit(common) as audit:
+
+            def before(fleet: Fleet, selection: Selection) -> None:
+                allowed.update(confirm_change(operation, selection.sites, named=given["confirm"], yes=given["yes"]))
+                audit.mask = lambda text: mask(text, fleet.clients.live_secrets())
+
+            report = run_on_sites(common, carried_out(audit, allowed), trace=given["trace"], before=before)
     _write(common, report)
     return report.exit_code(common.require_coverage)
+
+
+def _open_audit(common: Common) -> AuditLog:
+    """The audit log for this run; raises `UsageError` where it can't be written, since then nothing is changed."""
+    from fleet.audit import AuditFailed, AuditLog, Origin, audit_file
+
+    try:
+        return AuditLog(audit_file(), Origin.here("call", common.select or "all"))
+    except AuditFailed as error:
+        raise UsageError(str(error)) from None
 
 
 def _check_change(common: Common, operation: Operation[Any], given: dict[str, Any]) -> None:
@@ -126,19 +147,22 @@ def _check_change(common: Common, operation: Operation[Any], given: dict[str, An
         raise UsageError("a change needs -s, also for all sites: -s all")
     if given["dry_run"] or given["yes"]:
         return
-    if not sys.stdin.isatty():
+    if not can_ask():
         raise UsageError("there is no terminal to ask on: give --yes to go ahead without being asked")
 
 
-def _ask(session: Session, operation: Operation[Any], given: dict[str, Any]) -> None:
-    if not given["yes"]:
-        count = len(session.selection)
-        click.confirm(f"{operation.name} on {count} site{'' if count == 1 else 's'}?", abort=True, err=True)
-
-
-def _work(operation: Operation[Any], entry: Any, given: dict[str, Any], confirmed: frozenset[str]) -> Any:
+def _work(
+    operation: Operation[Any],
+    entry: Any,
+    given: dict[str, Any],
+    allowed: set[str],
+    audit: AuditLog | None,
+) -> Any:
+    """What is done on each site; of protected ones only those in *allowed* are changed."""
     from fleet import admin as ops
+    from fleet.audit import AuditFailed
     from fleet.errors import NotFound
+    from fleet.fanout.engine import Skipped
     from fleet.protocol.release import Release
 
     checks_release = entry is not None and not given["force"] and entry.missing_in(Release((10, 8, 1)))
@@ -153,14 +177,17 @@ def _work(operation: Operation[Any], entry: Any, given: dict[str, Any], confirme
                     hint="--force sends it anyway",
                     may_have_arrived=False,
                 )
-        if operation.changes and client.site.protected and client.site.name not in confirmed and not given["dry_run"]:
-            from fleet.fanout.engine import Skipped
-
-            raise Skipped(f"{client.site.name} is protected: name it with --confirm {client.site.name}")
-        client.finishing = not operation.changes
         if given["dry_run"]:
             return await client.preview(operation)
-        return await client.ask(operation)
+        if audit is None:
+            client.finishing = True
+            return await client.ask(operation)
+        if client.site.protected and client.site.name not in allowed:
+            raise Skipped(f"{client.site.name} is protected: name it with --confirm {client.site.name}")
+        try:
+            return await audit.carry_out(client, operation)
+        except AuditFailed as error:
+            raise Skipped(str(error)) from None
 
     return work
 
@@ -178,8 +205,8 @@ def _write(common: Common, report: Report) -> None:
         case "json":
             click.echo(as_json(report.to_dict()))
         case "table":
-            lines = report_lines(report, terminal_of(), names=common.columns or None, sort=common.sort)
-            click.echo("\n".join(lines), color=terminal_of().colour)
+            terminal = terminal_of()
+            write_lines(report_lines(report, terminal, names=common.columns or None, sort=common.sort), terminal)
         case form:
             header, rows = shaped(rows_of(report), common.columns or None, common.sort)
             click.echo(as_csv(header, rows) if form == "csv" else as_markdown(header, rows), nl=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +25,7 @@ __all__ = [
     "output_option",
     "run_options",
     "terminal_of",
+    "write_lines",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -171,11 +172,23 @@ def last_outcomes(inventory: Inventory) -> Callable[[], Mapping[str, str] | None
 
 
 def terminal_of() -> Terminal:
-    """Standard output as a terminal: its width, and whether it takes colour."""
+    """Standard output as a terminal: its width, and whether it takes colour.
+
+    `NO_COLOR` wins, then `FORCE_COLOR`; a dumb terminal and anything that is no terminal get none.
+    """
     import shutil
 
     from fleet.render.columns import Terminal
 
-    wants = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    colour = bool(os.environ.get("FORCE_COLOR")) or (wants and sys.stdout.isatty())
-    return Terminal(max(40, shutil.get_terminal_size((100, 24)).columns), colour and not os.environ.get("NO_COLOR"))
+    colour = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if os.environ.get("FORCE_COLOR", "0").lower() not in ("", "0", "false"):
+        colour = True
+    if os.environ.get("NO_COLOR"):
+        colour = False
+    return Terminal(max(40, shutil.get_terminal_size((100, 24)).columns), colour)
+
+
+def write_lines(lines: Sequence[str], terminal: Terminal) -> None:
+    """*lines* on standard output, with their colours where *terminal* takes them."""
+    if lines:
+        click.echo("\n".join(lines), color=terminal.colour)

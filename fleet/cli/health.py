@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleet.cli.common import DURATION, Common, output_option, run_options, terminal_of
+from fleet.cli.common import DURATION, Common, output_option, run_options, terminal_of, write_lines
 
 if TYPE_CHECKING:
     from fleet.cli.run import Session
@@ -31,12 +31,10 @@ def command(common: Common, only: tuple[str, ...], also: tuple[str, ...], since:
     fleet health -s prod --also log_errors --since 1h
     fleet health -s oslo -o nagios
     """
-    from fleet.cli.run import lines_writer, run_on_sites
+    from fleet.cli.run import run_on_sites
     from fleet.health import HealthOptions, sweep
-    from fleet.render.plain import outcome_line
 
     options = HealthOptions(only=only, also=also, strict=strict, since=since)
-    lines = common.format == "ndjson"
 
     async def work(session: Session) -> Report:
         return await sweep(
@@ -44,8 +42,8 @@ def command(common: Common, only: tuple[str, ...], also: tuple[str, ...], since:
             options,
             stop=session.stop,
             progress=session.progress,
-            on_outcome=lines_writer(sys.stdout, outcome_line) if lines else None,
-            keep=not lines,
+            on_outcome=session.lines,
+            keep=session.lines is None,
         )
 
     report = run_on_sites(common, work)
@@ -55,7 +53,7 @@ def command(common: Common, only: tuple[str, ...], also: tuple[str, ...], since:
 def _write(common: Common, report: Report, strict: bool) -> int:
     from fleet.render.monitors import as_junit, as_nagios
     from fleet.render.plain import as_csv, as_json, as_markdown, shaped
-    from fleet.render.table import coverage_line, health_lines, summary_lines
+    from fleet.render.table import coverage_line, summary_lines
 
     match common.format:
         case "nagios":
@@ -71,13 +69,28 @@ def _write(common: Common, report: Report, strict: bool) -> int:
         case "json":
             click.echo(as_json(report.to_dict()))
         case "table":
-            click.echo("\n".join(health_lines(report, terminal_of())), color=terminal_of().colour)
+            write_lines(_table(common, report), terminal_of())
         case form:
             header, rows = shaped(_rows(report), common.columns or None, common.sort)
             click.echo(as_csv(header, rows) if form == "csv" else as_markdown(header, rows), nl=False)
             if not common.quiet:
                 click.echo("\n".join(summary_lines(report)), err=True)
     return report.exit_code(common.require_coverage)
+
+
+def _table(common: Common, report: Report) -> list[str]:
+    """The sweep for people; as a table of checks where columns or an order are asked for."""
+    from fleet.render.columns import columns
+    from fleet.render.plain import shaped
+    from fleet.render.sweep import health_lines
+    from fleet.render.table import summary_lines
+
+    terminal = terminal_of()
+    if not common.columns and not common.sort:
+        return health_lines(report, terminal)
+    header, rows = shaped(_rows(report), common.columns or None, common.sort)
+    state = header.index("status") if "status" in header else None
+    return [*columns(header, rows, terminal, state=state), "", *summary_lines(report, terminal)]
 
 
 def _rows(report: Report) -> list[dict[str, object]]:

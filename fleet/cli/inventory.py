@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.common import Common, inventory_options, last_outcomes, load_inventory, output_option, terminal_of
+from fleet.cli.common import (
+    Common,
+    inventory_options,
+    last_outcomes,
+    load_inventory,
+    output_option,
+    terminal_of,
+    write_lines,
+)
 
 if TYPE_CHECKING:
     from fleet.inventory.model import Inventory
@@ -31,6 +39,7 @@ def list_(common: Common, explain: bool) -> int:
     fleet inventory list -s 'prod and not region=emea' --explain
     """
     from fleet.inventory.selectors import parse, select
+    from fleet.render.columns import plural
 
     inventory = load_inventory(common)
     selector = parse(common.select or "all")
@@ -48,22 +57,20 @@ def list_(common: Common, explain: bool) -> int:
         rows.append({**row, "because": why} if explain else row)
     _write_rows(common, rows)
     if common.format == "table":
-        click.echo(f"{len(rows)} of {len(inventory)} sites", err=True)
+        click.echo(f"{len(rows)} of {plural(len(inventory), 'site')}", err=True)
     return 0
 
 
 def _write_rows(common: Common, rows: list[dict[str, Any]]) -> None:
     from fleet.render.columns import columns
-    from fleet.render.plain import as_csv, as_json, as_markdown, shaped
+    from fleet.render.plain import as_csv, as_json, as_line, as_markdown, shaped
 
     if common.format == "json":
         click.echo(as_json(rows))
         return
     if common.format == "ndjson":
-        import json
-
         for row in rows:
-            sys.stdout.write(json.dumps(row, separators=(",", ":")) + "\n")
+            sys.stdout.write(as_line(row) + "\n")
         return
     plain = [
         {
@@ -73,6 +80,8 @@ def _write_rows(common: Common, rows: list[dict[str, Any]]) -> None:
         }
         for row in rows
     ]
+    if common.format == "table":
+        plain = [{**row, "protected": "yes" if row["protected"] else ""} for row in plain]
     header, cells = shaped(plain, None, None)
     match common.format:
         case "csv":
@@ -80,7 +89,7 @@ def _write_rows(common: Common, rows: list[dict[str, Any]]) -> None:
         case "markdown":
             click.echo(as_markdown(header, cells), nl=False)
         case _:
-            click.echo("\n".join(columns(header, cells, terminal_of())))
+            write_lines(columns(header, cells, terminal_of(), compact=True), terminal_of())
 
 
 @command.command()
@@ -107,7 +116,7 @@ def show(common: Common, site: str) -> int:
         case "markdown":
             click.echo(as_markdown(header, rows), nl=False)
         case _:
-            click.echo("\n".join(columns(header, rows, terminal_of())))
+            write_lines(columns(header, rows, terminal_of()), terminal_of())
     return 0
 
 
@@ -138,8 +147,9 @@ def check(common: Common, secrets: bool) -> int:
     bad = _unresolved(inventory) if secrets else []
     for line in bad:
         click.echo(line, err=True)
-    groups = len(inventory.groups)
-    click.echo(f"{len(inventory)} sites, {groups} group{'' if groups == 1 else 's'}, no mistakes")
+    from fleet.render.columns import plural
+
+    click.echo(f"{plural(len(inventory), 'site')}, {plural(len(inventory.groups), 'group')}, no mistakes")
     return 2 if bad else 0
 
 

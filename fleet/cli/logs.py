@@ -1,24 +1,24 @@
-"""The log on standard error: structured events, one per attempt or outcome, with every live secret masked last."""
+"""The log on standard error: structured events of every call, with every live secret masked last."""
 
 from __future__ import annotations
 
 import base64
-import sys
 from collections.abc import Callable, Iterable, MutableMapping
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import quote
 
+from fleet.client.calls import LOGIN, CallEvent, CallWatch
 from fleet.inventory.secrets import Secret
 from fleet.render.clean import one_line
 
-__all__ = ["configure", "mask"]
+__all__ = ["configure", "mask", "watch_calls"]
 
 MASK = "***"
 LEVELS = {0: 30, 1: 20}
 
 
-def configure(verbose: int, form: str, secrets: Callable[[], Iterable[Secret]]) -> Any:
-    """A logger for -v (one event per site) or -vv (one per attempt), in the *form* console or json."""
+def configure(verbose: int, form: str, secrets: Callable[[], Iterable[Secret]], stream: TextIO) -> Any:
+    """A logger for -v (one event per operation and site) or -vv (also one per attempt), in the *form* console or json."""
     import structlog
 
     def clean(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -42,10 +42,38 @@ def configure(verbose: int, form: str, secrets: Callable[[], Iterable[Secret]]) 
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS.get(verbose, 10)),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=stream),
         cache_logger_on_first_use=True,
     )
     return structlog.get_logger()
+
+
+def watch_calls(log: Any) -> CallWatch:
+    """What writes an event for every call that ends (`operation.answered`, `operation.failed`) and for every attempt.
+
+    All have `site`, `operation`, `request` (one name for all attempts of a call), `attempts` or `attempt`, and
+    `seconds`; a failure also has `kind`, `error`, and `code` where the site gave one.
+    """
+
+    def watch(event: CallEvent) -> None:
+        fields: dict[str, Any] = {"site": event.site, "operation": event.operation, "request": event.request}
+        fields["attempts" if event.ended else "attempt"] = event.attempt
+        fields["seconds"] = round(event.seconds, 3)
+        what = "operation" if event.ended else "attempt"
+        write = log.info if event.ended else log.debug
+        error = event.error
+        if error is None:
+            write(f"{what}.answered", **fields)
+            return
+        code = {} if error.code is None else {"code": error.code}
+        if event.ended and event.operation != LOGIN:
+            # A login that failed is told by the operation that wanted it.
+            write = log.warning
+        elif event.ended:
+            write = log.debug
+        write(f"{what}.failed", **fields, kind=error.kind, **code, error=error.message)
+
+    return watch
 
 
 def mask(text: str, secrets: Iterable[Secret]) -> str:

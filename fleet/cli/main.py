@@ -17,6 +17,7 @@ from fleet.errors import FleetError, UsageError
 __all__ = ["cli", "run"]
 
 COMMANDS = {
+    "audit": ("fleet.cli.audit", "Show who changed what, where, and what became of it."),
     "call": ("fleet.cli.call", "Call any admin or REST path on the selected sites and merge the answers."),
     "completion": ("fleet.cli.completion", "Print the completion script for a shell."),
     "health": ("fleet.cli.health", "Tell the health of every selected site, and what to do about it."),

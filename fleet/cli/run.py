@@ -10,48 +10,63 @@ import sqlite3
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TextIO
 
 import anyio
 import click
 
 from fleet import platform
-from fleet.admin.operation import Operation
 from fleet.cli.common import Common, last_outcomes, load_inventory
+from fleet.cli.progress import LiveLine, show
+from fleet.client.settings import DEFAULT_TIMEOUT
 from fleet.client.trace import Exchange, render_exchange
-from fleet.errors import SiteError
 from fleet.fanout.engine import Progress
 from fleet.fanout.fleet import Fleet, Selection
 from fleet.fanout.stop import Stop
-from fleet.inventory.model import Inventory, Site
+from fleet.inventory.model import Inventory
 from fleet.outcome import Outcome
 from fleet.render.clean import one_line
+from fleet.render.plain import outcome_line
 from fleet.report import Report
 
-__all__ = ["Session", "lines_writer", "run_on_sites", "say"]
+__all__ = ["LineWriter", "Session", "run_on_sites", "say"]
 
 SPARE_DESCRIPTORS = 60
+FLUSH_EVERY = 0.05
+"""Seconds that a written outcome may wait for company before it is flushed."""
 
 
-def say(text: str) -> None:
-    """A line on standard error."""
-    click.echo(one_line(text, 1000), err=True)
+def say(text: str, stream: TextIO | None = None) -> None:
+    """A line on standard error, or on *stream*, which stands for it."""
+    click.echo(one_line(text, 1000), file=stream, err=True)
 
 
 class Session:
-    """What the work of a command gets: the selection, how to stop it, and how it stands."""
+    """What the work of a command gets: the selection, how to stop it, how it stands, and where outcomes are written."""
 
-    def __init__(self, fleet: Fleet, selection: Selection, stop: Stop, progress: Progress) -> None:
+    def __init__(
+        self, fleet: Fleet, selection: Selection, stop: Stop, progress: Progress, lines: LineWriter | None
+    ) -> None:
         self.fleet = fleet
         self.selection = selection
         self.stop = stop
         self.progress = progress
+        self.lines = lines
 
 
 def run_on_sites(
-    common: Common, work: Callable[[Session], Awaitable[Report]], *, trace: bool = False, record: bool = True
+    common: Common,
+    work: Callable[[Session], Awaitable[Report]],
+    *,
+    trace: bool = False,
+    record: bool = True,
+    before: Callable[[Fleet, Selection], None] | None = None,
 ) -> Report:
-    """Open the fleet that *common* names and await *work*; the report, which is recorded in the state database."""
+    """Open the fleet that *common* names and await *work*; the report, which is recorded in the state database.
+
+    *before* is called before the event loop runs and before anything is sent: it may ask the user, and raise.
+    """
     inventory = load_inventory(common)
     # The inventory lives until the end: the collector need not look at it again and again.
     gc.freeze()
@@ -66,25 +81,32 @@ def run_on_sites(
         keep_clients=False,
         last_run=last_outcomes(inventory),
     )
-    if trace:
-        _trace(fleet)
-    if common.verbose:
-        _log(fleet, common)
     selection = fleet.select(common.select or "all", allow_empty=common.allow_empty)
+    if before is not None:
+        before(fleet, selection)
+    line = LiveLine.on_stderr(wanted=not common.quiet)
+    stderr = line.above(sys.stderr)
+    if trace:
+        _trace(fleet, stderr)
+    log = _log(fleet, common, stderr) if common.verbose else None
     stop = Stop()
     progress = Progress(len(selection))
+    lines = LineWriter(line.above(sys.stdout)) if common.format == "ndjson" else None
 
     async def main() -> Report:
-        from fleet.cli.progress import show
-
         async with anyio.create_task_group() as group, fleet:
-            group.start_soon(_heed_signals, stop)
-            if not common.quiet:
-                group.start_soon(show, progress)
-            report = await work(Session(fleet, selection, stop, progress))
+            group.start_soon(_heed_signals, stop, stderr)
+            if line.on:
+                limit = common.timeout or DEFAULT_TIMEOUT
+                group.start_soon(partial(show, progress, line, site_limit=limit, deadline=common.deadline))
+            if lines is not None:
+                group.start_soon(lines.keep_flushing)
+            report = await work(Session(fleet, selection, stop, progress, lines))
             group.cancel_scope.cancel()
         return report
 
+    if log is not None:
+        log.info("run.started", sites=len(selection), selection=common.select or "all")
     try:
         report = anyio.run(main, backend_options=_backend())
     except BaseExceptionGroup as errors:
@@ -92,6 +114,15 @@ def run_on_sites(
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         raise first from None
+    if log is not None:
+        coverage = report.coverage
+        log.info(
+            "run.ended",
+            command=report.command,
+            selected=coverage.selected,
+            answered=coverage.answered,
+            seconds=round(report.elapsed, 3),
+        )
     if record:
         _record(inventory, report, common)
     return report
@@ -117,13 +148,13 @@ def _width(common: Common) -> int:
     return common.width
 
 
-async def _heed_signals(stop: Stop) -> None:
+async def _heed_signals(stop: Stop, stderr: TextIO) -> None:
     """The first Ctrl-C or SIGTERM stops launching, the second cancels what is in flight."""
 
     def heed() -> None:
         if stop.launching:
             stop.launch_no_more()
-            say("stopping: nothing new is started, what is in flight finishes; once more cancels it")
+            say("stopping: nothing new is started, what is in flight finishes; once more cancels it", stderr)
         else:
             stop.cancel_all()
 
@@ -145,57 +176,51 @@ async def _heed_signals(stop: Stop) -> None:
             heed()
 
 
-def lines_writer(stream: TextIO, line_of: Callable[[Outcome], str]) -> Callable[[Outcome], None]:
-    """A function that writes each outcome as a line the moment it is known, and flushes at most every 50 ms."""
-    flushed = 0.0
+class LineWriter:
+    """Writes each outcome as a line the moment it is known; many that come at once are flushed together."""
 
-    def write(outcome: Outcome) -> None:
-        nonlocal flushed
-        stream.write(line_of(outcome) + "\n")
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._flushed = 0.0
+        self._waiting = False
+
+    def __call__(self, outcome: Outcome) -> None:
+        self._stream.write(outcome_line(outcome) + "\n")
         now = time.monotonic()
-        if now - flushed > 0.05:
-            flushed = now
-            stream.flush()
+        self._waiting = now - self._flushed <= FLUSH_EVERY
+        if not self._waiting:
+            self._flushed = now
+            self._stream.flush()
 
-    return write
+    async def keep_flushing(self) -> None:
+        """Flush what was written last, until cancelled: no line waits for the next one."""
+        while True:
+            await anyio.sleep(FLUSH_EVERY)
+            if self._waiting:
+                self._waiting = False
+                self._flushed = time.monotonic()
+                self._stream.flush()
 
 
-def _trace(fleet: Fleet) -> None:
+def _trace(fleet: Fleet, stderr: TextIO) -> None:
     from dataclasses import replace
 
     from fleet.cli.logs import mask
-    from fleet.render.clean import one_line
 
-    def show(exchange: Exchange) -> None:
+    def show_exchange(exchange: Exchange) -> None:
         text = mask(render_exchange(exchange), fleet.clients.live_secrets())
-        for line in text.splitlines():
-            click.echo(one_line(line, 4000), err=True)
-        click.echo(err=True)
+        lines = [one_line(line, 4000) for line in text.splitlines()]
+        click.echo("\n".join([*lines, ""]), file=stderr)
 
-    fleet.clients.settings = replace(fleet.clients.settings, on_exchange=show)
+    fleet.clients.settings = replace(fleet.clients.settings, on_exchange=show_exchange)
 
 
-def _log(fleet: Fleet, common: Common) -> None:
-    from fleet.cli.logs import configure
+def _log(fleet: Fleet, common: Common, stderr: TextIO) -> Any:
+    from fleet.cli.logs import configure, watch_calls
 
-    log = configure(common.verbose, common.log_format, fleet.clients.live_secrets)
-    count = 0
-
-    def attempt(site: Site, operation: Operation[Any] | None, number: int, error: SiteError | None) -> None:
-        nonlocal count
-        count += 1
-        fields = {
-            "site": site.name,
-            "operation": "login" if operation is None else operation.name,
-            "attempt": number,
-            "request": f"r{count:06d}",
-        }
-        if error is None:
-            log.info("operation.answered", **fields)
-        else:
-            log.warning("operation.failed", kind=error.kind, error=error.message, **fields)
-
-    fleet.clients.log_attempt = attempt
+    log = configure(common.verbose, common.log_format, fleet.clients.live_secrets, stderr)
+    fleet.clients.on_call = watch_calls(log)
+    return log
 
 
 def _record(inventory: Inventory, report: Report, common: Common) -> None:

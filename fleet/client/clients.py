@@ -10,22 +10,18 @@ from typing import Any, Self
 
 import anyio.to_thread
 
-from fleet.admin.operation import Operation
 from fleet.auth.provider import Token
+from fleet.client.calls import CallWatch
 from fleet.client.retry import RetryBudget
 from fleet.client.settings import ClientSettings
 from fleet.client.site import SiteClient
 from fleet.client.tls import TlsContexts
 from fleet.client.tokens import TokenSource
 from fleet.client.transport import Transport
-from fleet.errors import SiteError
 from fleet.inventory.model import Site
 from fleet.inventory.secrets import CredentialRef, Secret, SecretStore
 
-__all__ = ["AttemptLog", "Clients"]
-
-AttemptLog = Callable[[Site, Operation[Any] | None, int, SiteError | None], None]
-"""Is told of every attempt: site, operation (None for a login), which attempt, and its error."""
+__all__ = ["Clients"]
 
 
 class Clients:
@@ -43,14 +39,15 @@ class Clients:
         keep: bool = True,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
-        log_attempt: AttemptLog | None = None,
+        on_call: CallWatch | None = None,
     ) -> None:
         self.settings = settings or ClientSettings()
         self.clock = clock
         self.rng = rng or random.Random()
         self.transport = Transport(self.settings)
         self.budget = RetryBudget(self.settings.retry.budget_floor, self.settings.retry.budget_share)
-        self.log_attempt = log_attempt
+        self.on_call = on_call
+        self._calls = 0
         self._secrets = secrets or SecretStore()
         self._tls = TlsContexts()
         self._keep = keep
@@ -99,9 +96,14 @@ class Clients:
         password = site.tls.key_password
         return self._tls.parameter(site, None if password is None else await self.secret(password))
 
+    def next_request(self) -> str:
+        """The name of one more call of this run: `r000001`."""
+        self._calls += 1
+        return f"r{self._calls:06d}"
+
     def remember(self, secret: Secret) -> None:
         """Note a token, for the net that masks live secrets in logs; only while somebody asks for it."""
-        if self.settings.on_exchange is not None or self.log_attempt is not None:
+        if self.settings.on_exchange is not None or self.on_call is not None:
             self._live.add(secret)
 
     def live_secrets(self) -> Iterable[Secret]:

@@ -18,6 +18,7 @@ from fleet.auth.choose import provider_for, secrets_of
 from fleet.auth.portal import Exchange, federation_refusal
 from fleet.auth.provider import Flow, Provider, Token
 from fleet.client.breaker import Breaker, counts_against_site
+from fleet.client.calls import LOGIN, CallEvent
 from fleet.client.handshake import PeerCertificate, peer_certificate
 from fleet.client.redirects import HOPS, next_request
 from fleet.client.retry import RetryBudget, Retrying
@@ -57,12 +58,13 @@ DECIPHERED_AT_ONCE = 1024 * 1024
 class Answer(Generic[T]):
     """What a call came to: its value, what it did, and whether that was seen in the site's state.
 
-    `verified` is False for a change whose effect could not be read back, otherwise None.
+    `verified` is False for a change whose effect could not be read back, otherwise None. `after` is what was read back.
     """
 
     value: T
     outcome: Literal["ok", "changed", "noop"] = "ok"
     verified: bool | None = None
+    after: Any = None
 
 
 class SiteClient:
@@ -166,6 +168,9 @@ class SiteClient:
 
     async def _retried(self, attempt: Callable[[], Awaitable[T]], operation: Operation[Any] | None) -> T:
         attempts = 0
+        watched = None
+        if self._run.on_call is not None and operation is not None:
+            watched = _Watched(self._run, self.site.name, operation.name)
 
         async def counted() -> T:
             nonlocal attempts
@@ -173,23 +178,19 @@ class SiteClient:
             self.most_attempts = max(attempts, self.most_attempts)
             if self.first_attempt is None:
                 self.first_attempt = self._run.clock()
-            log = self._run.log_attempt
-            if log is None:
-                return await attempt()
-            try:
-                value = await attempt()
-            except SiteError as error:
-                log(self.site, operation, attempts, error)
-                raise
-            log(self.site, operation, attempts, None)
-            return value
+            return await (attempt() if watched is None else watched.attempt(attempt, attempts))
 
         try:
-            return await self._retrying.run(counted, repeatable=operation is None or operation.repeatable)
+            value = await self._retrying.run(counted, repeatable=operation is None or operation.repeatable)
         except SiteError as error:
             error.site = self.site.name
             error.attempts = attempts
+            if watched is not None:
+                watched.ended(attempts, error)
             raise
+        if watched is not None:
+            watched.ended(attempts, None)
+        return value
 
     async def _attempt(self, operation: Operation[T]) -> T:
         """One attempt: the breaker lets it through, a token is presented, the answer is deciphered."""
@@ -283,6 +284,18 @@ class SiteClient:
         return self._run.token_source(provider.identity, lambda: self._sign_in(provider))
 
     async def _sign_in(self, provider: Provider) -> Token:
+        if self._run.on_call is None:
+            return await self._sign_in_unwatched(provider)
+        watched = _Watched(self._run, self.site.name, LOGIN)
+        try:
+            token = await watched.attempt(lambda: self._sign_in_unwatched(provider), 1)
+        except SiteError as error:
+            watched.ended(1, error)
+            raise
+        watched.ended(1, None)
+        return token
+
+    async def _sign_in_unwatched(self, provider: Provider) -> Token:
         references = secrets_of(self.site)
         secrets = {name: await self._run.secret(reference) for name, reference in references.items()}
         try:
@@ -420,6 +433,7 @@ class _Change(Generic[T]):
         self._client = client
         self._operation = operation
         self._resent = False
+        self._seen: Any = None
 
     async def attempt(self) -> Answer[T]:
         """Send it once. An error that leaves here with `may_have_arrived` False may be sent again."""
@@ -447,7 +461,7 @@ class _Change(Generic[T]):
             raise self._unknown(error, "nothing that can be read tells")
         done = await self._look(look, wait=not locked)
         if done:
-            return Answer(value=None, outcome="changed")  # type: ignore[arg-type]
+            return Answer(value=None, outcome="changed", after=self._seen)  # type: ignore[arg-type]
         if done is None and not locked:
             raise self._unknown(error, "its state can't be read, or is still on its way")
         if locked:
@@ -470,14 +484,14 @@ class _Change(Generic[T]):
             return Answer(value=value, outcome="changed", verified=False)
         done = await self._look(look, wait=True)
         if done is None:
-            return Answer(value=value, outcome="changed", verified=False)
+            return Answer(value=value, outcome="changed", verified=False, after=self._seen)
         if not done:
             self._client.change_in_flight = None
             raise VerifyFailed(
                 "the site said that it is done, and its state says that it is not",
                 hint="look at the site's log, and at its state a little later",
             )
-        return Answer(value=value, outcome="changed")
+        return Answer(value=value, outcome="changed", after=self._seen)
 
     async def _look(self, look: ReadBack, *, wait: bool) -> bool | None:
         """Whether it is done; with *wait*, what the state says once it has had time to settle."""
@@ -486,7 +500,8 @@ class _Change(Generic[T]):
         pause = 0.1
         while True:
             try:
-                done = look.done(await self._client._retried(lambda: self._client._attempt(look.look), look.look))
+                self._seen = await self._client._retried(lambda: self._client._attempt(look.look), look.look)
+                done = look.done(self._seen)
             except SiteError:
                 done = None
             if done or not wait or run.clock() + pause > end:
@@ -500,6 +515,45 @@ class _Change(Generic[T]):
             code=cause.code,
             hint="look at the site before you send it again",
         )
+
+
+class _Watched:
+    """One call for whoever keeps a log: its attempts and its end, under one name."""
+
+    def __init__(self, run: Clients, site: str, operation: str) -> None:
+        self._run = run
+        self._site = site
+        self._operation = operation
+        self._request = run.next_request()
+        self._began = run.clock()
+
+    async def attempt(self, attempt: Callable[[], Awaitable[T]], number: int) -> T:
+        began = self._run.clock()
+        try:
+            value = await attempt()
+        except SiteError as error:
+            self._tell(number, began, error)
+            raise
+        self._tell(number, began, None)
+        return value
+
+    def ended(self, attempts: int, error: SiteError | None) -> None:
+        self._tell(attempts, self._began, error, ended=True)
+
+    def _tell(self, number: int, since: float, error: SiteError | None, *, ended: bool = False) -> None:
+        watch = self._run.on_call
+        if watch is not None:
+            watch(
+                CallEvent(
+                    site=self._site,
+                    operation=self._operation,
+                    request=self._request,
+                    attempt=number,
+                    seconds=self._run.clock() - since,
+                    error=error,
+                    ended=ended,
+                )
+            )
 
 
 def _without(value: Any, secret: str) -> Any:

@@ -34,14 +34,18 @@ BACKLOG = 1000
 
 
 class Progress:
-    """How a run stands, for whoever shows it: counts, and since when each running site runs (monotonic seconds)."""
+    """How a run stands, for whoever shows it: counts, and since when each running site runs (monotonic seconds).
 
-    __slots__ = ("done", "failed", "running", "total")
+    `spent` is how many seconds the finished sites took together.
+    """
+
+    __slots__ = ("done", "failed", "running", "spent", "total")
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.done = 0
         self.failed = 0
+        self.spent = 0.0
         self.running: dict[str, float] = {}
 
 
@@ -184,6 +188,7 @@ class _Run:
             if outcome is None and scope.cancel_called:
                 outcome = self._broken_off(client, began)
             del self._progress.running[site.name]
+            self._progress.spent += self._clients.clock() - began
             if outcome is not None:
                 self._record(outcome)
 

@@ -16,7 +16,8 @@ import anyio
 
 from fleet.admin.operation import Operation
 from fleet.aggregate import Aggregator, compile_query, make_aggregator
-from fleet.client.clients import AttemptLog, Clients
+from fleet.client.calls import CallWatch
+from fleet.client.clients import Clients
 from fleet.client.settings import ClientSettings, RetryPolicy
 from fleet.client.site import Answer, SiteClient
 from fleet.client.trace import Exchange
@@ -58,7 +59,7 @@ class Fleet:
         width: int = 100,
         retry: RetryPolicy | None = None,
         on_exchange: Callable[[Exchange], None] | None = None,
-        log_attempt: AttemptLog | None = None,
+        on_call: CallWatch | None = None,
         keep_clients: bool = True,
         last_run: Callable[[], Mapping[str, str] | None] = lambda: None,
     ) -> None:
@@ -73,7 +74,7 @@ class Fleet:
             ClientSettings(timeout=_seconds(timeout), retry=retry or RetryPolicy(), on_exchange=on_exchange),
             secrets=self.secrets,
             keep=keep_clients,
-            log_attempt=log_attempt,
+            on_call=on_call,
         )
 
     @classmethod

@@ -8,18 +8,21 @@ from typing import Any
 from xml.etree import ElementTree
 
 from fleet.outcome import Outcome
-from fleet.render.clean import one_line
+from fleet.render.clean import one_line, paragraph
 from fleet.report import Report
 
 __all__ = ["as_junit", "as_nagios"]
 
 NAGIOS = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
+TEXT = 10_000
+"""Characters of one text that a build's report holds."""
+
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def _xml(text: str) -> str:
-    """*text* with what XML can't hold shown as escapes."""
-    return _NOT_XML.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+    """*text* with what XML can't hold, and what a terminal would obey, shown as escapes."""
+    return _NOT_XML.sub(lambda match: f"\\u{ord(match.group()):04x}", paragraph(text[:TEXT]))
 
 
 def _checks(outcome: Outcome) -> list[Mapping[str, Any]]:
@@ -47,7 +50,7 @@ def as_junit(report: Report, *, strict: bool = False) -> str:
                 time=f"{check.get('elapsed') or 0:.3f}",
             )
             status = check["status"]
-            text = _xml(f"saw {check['saw']}; wanted {check['wanted']}")
+            text = one_line(_xml(f"saw {check['saw']}; wanted {check['wanted']}"), 1000)
             body = _xml("\n".join([str(check.get("advice") or ""), *map(str, check.get("items") or [])]).strip())
             if status == "critical" or (strict and status == "warning"):
                 counts["failures"] += 1
@@ -65,14 +68,16 @@ def as_junit(report: Report, *, strict: bool = False) -> str:
             case = ElementTree.SubElement(suite, "testcase", classname=outcome.site, name="reach", time="0")
             error = getattr(outcome, "error", None)
             message = outcome.outcome if error is None else f"{error.kind}: {error.message}"
-            ElementTree.SubElement(case, "error", message=_xml(message), type=outcome.outcome)
+            ElementTree.SubElement(case, "error", message=one_line(_xml(message), 1000), type=outcome.outcome)
         for key, count in counts.items():
             suite.set(key, str(count))
             totals[key] += count
     for key, count in totals.items():
         suites.set(key, str(count))
     ElementTree.indent(suites)
-    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+    # In ASCII it is the same file whatever the encoding of standard output is.
+    data: bytes = ElementTree.tostring(suites, encoding="us-ascii", xml_declaration=True)
+    return data.decode("ascii") + "\n"
 
 
 def as_nagios(report: Report) -> tuple[str, int]:

@@ -29,24 +29,43 @@ def fold_names(names: Iterable[str], limit: int = 0) -> str:
         families[family].append(int(match[2]))
     parts: list[str] = []
     left = 0
+    used = 0
     for entry in order:
-        text = entry if isinstance(entry, str) else _ranges(entry, families[entry])
-        if limit and parts and sum(map(len, parts)) + len(text) > limit:
-            left += 1 if isinstance(entry, str) else len(families[entry])
+        if isinstance(entry, str):
+            text, held, count = entry, 1, 1
+        else:
+            numbers = sorted(set(families[entry]))
+            room = max(1, limit - used) if limit else 0
+            text, held = _ranges(entry, numbers, room)
+            count = len(numbers)
+        if limit and parts and used + len(text) > limit:
+            left += count
             continue
         parts.append(text)
+        used += len(text)
+        left += count - held
     return ", ".join(parts) + (f" and {left} more" if left else "")
 
 
-def _ranges(family: tuple[str, str, int], numbers: list[int]) -> str:
+def _ranges(family: tuple[str, str, int], numbers: list[int], room: int) -> tuple[str, int]:
+    """The text of *numbers* as ranges, and how many of them it holds: those that *room* characters take, at least one."""
     before, after, width = family
     runs: list[list[int]] = []
-    for number in sorted(set(numbers)):
+    for number in numbers:
         if runs and number == runs[-1][1] + 1:
             runs[-1][1] = number
         else:
             runs.append([number, number])
-    texts = [f"{low:0{width}d}" if low == high else f"{low:0{width}d}-{high:0{width}d}" for low, high in runs]
+    texts: list[str] = []
+    held = 0
+    used = len(before) + len(after) + 2
+    for low, high in runs:
+        text = f"{low:0{width}d}" if low == high else f"{low:0{width}d}-{high:0{width}d}"
+        if room and texts and used + len(text) + 1 > room:
+            break
+        texts.append(text)
+        used += len(text) + 1
+        held += high - low + 1
     if len(texts) == 1 and "-" not in texts[0]:
-        return f"{before}{texts[0]}{after}"
-    return f"{before}[{','.join(texts)}]{after}"
+        return f"{before}{texts[0]}{after}", held
+    return f"{before}[{','.join(texts)}]{after}", held

@@ -13,7 +13,7 @@ from fleet.outcome import Outcome
 from fleet.render.clean import csv_cell, markdown_text
 from fleet.report import Report
 
-__all__ = ["as_csv", "as_json", "as_markdown", "flat", "outcome_line", "rows_of", "shaped"]
+__all__ = ["as_csv", "as_json", "as_line", "as_markdown", "flat", "outcome_line", "rows_of", "shaped", "short"]
 
 
 def _default(value: Any) -> Any:
@@ -22,17 +22,35 @@ def _default(value: Any) -> Any:
     return str(value)
 
 
-_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=False, default=_default).encode
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=False, default=_default).encode
+
+
+def _compact(value: Any) -> str:
+    # The encoder leaves the one ASCII control that JSON allows as it is; inside of JSON it stands in texts only.
+    return _encode(value).replace("\x7f", "\\u007f")
 
 
 def outcome_line(outcome: Outcome) -> str:
-    """*outcome* as one line of ndjson, in ASCII."""
+    """*outcome* as one line of ndjson, in printable ASCII."""
     return _compact(outcome.to_dict())
 
 
+def as_line(value: Any) -> str:
+    """*value* as JSON on one line, in printable ASCII."""
+    return _compact(value)
+
+
 def as_json(value: Any) -> str:
-    """*value* as indented JSON in ASCII."""
-    return json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False, default=_default)
+    """*value* as indented JSON in printable ASCII."""
+    text = json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False, default=_default)
+    return text.replace("\x7f", "\\u007f")
+
+
+def short(value: Any) -> str:
+    """*value* in a cell for people: a text as it is, anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=_default)
 
 
 def rows_of(report: Report) -> list[dict[str, Any]]:
