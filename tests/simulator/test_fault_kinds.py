@@ -73,7 +73,9 @@ async def test_a_fault_does_what_its_name_says(simulate: Simulate, write_invento
     case = CASES[fault]
     simulator = await simulate(sites=2, machines=2, faults={"sim-0001": fault}, tls=fault.startswith("cert-"))
     for site in simulator.sites.values():
-        site.state.add_service("", "Common", "MapServer")
+        service = site.state.add_service("", "Common", "MapServer")
+        if case.do == "start":
+            service.definition["configuredState"] = service.real = "STOPPED"
     report = await _done(write_inventory(simulator), case.do)
     ill, well = report.outcomes
     assert ill.outcome == case.outcome
