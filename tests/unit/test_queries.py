@@ -13,7 +13,7 @@ from fleet.errors import UsageError
     [
         ("a[[", "no JMESPath expression"),
         ("foo(@)", r"no such function"),
-        ("a[?lengt(b) > `1`]", r"did you mean length\(\)"),
+        ("a[?lengthy(b) > `1`]", r"did you mean length\(\)"),
         ("length(a, b)", "2 arguments, and it takes 1"),
         ("map(&length(@, @), a)", "2 arguments, and it takes 1"),
         ("merge()", "takes at least 1"),
