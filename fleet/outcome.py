@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from fleet.errors import Kind, SiteError
@@ -83,7 +84,13 @@ def outcome_of(error: SiteError) -> OutcomeName:
 
 def timestamp(at: float) -> str:
     """*at*, epoch seconds, as UTC text with milliseconds: `2026-11-23T10:15:00.123Z`."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    milliseconds = int(at * 1000)
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
+
+
+@lru_cache(maxsize=16)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _error_object(error: SiteError) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import parse_qsl, urljoin, urlsplit
+
+from msgspec.structs import replace
 
 from fleet.errors import RedirectRefused
 from fleet.inventory.tables import origin_of

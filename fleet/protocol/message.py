@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
+
+import msgspec
 
 __all__ = ["ANSWER_CAP", "NOTHING", "Method", "Request", "Response"]
 
@@ -14,16 +15,11 @@ Method = Literal["GET", "POST"]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def _nothing() -> Mapping[str, Any]:
-    return NOTHING
-
-
 ANSWER_CAP = 16 * 1024 * 1024
 """Bytes that one answer may have after decoding, unless its operation allows more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What is sent: an absolute address without secrets, a form for the body of a POST, and headers.
 
     `query` is the part of the address after `?`, as pairs that are not secret; `form` may hold secrets, and is only
@@ -32,20 +28,25 @@ class Request:
 
     method: Method
     url: str
-    query: Mapping[str, str] = field(default_factory=_nothing)
-    form: Mapping[str, str] = field(default_factory=_nothing, repr=False)
-    headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+    query: Mapping[str, str] = NOTHING
+    form: Mapping[str, str] = NOTHING
+    headers: Mapping[str, str] = NOTHING
     cap: int = ANSWER_CAP
     last: bool = False
     """Whether nothing more will be asked of this site: the connection is not kept."""
 
+    def __repr__(self) -> str:
+        return f"Request({self.method} {self.url})"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
     """What came back: status, headers (asked for by lower-case names), and the whole decoded body."""
 
     status: int
     headers: Mapping[str, str]
-    body: bytes = field(repr=False)
+    body: bytes
     held: int | None = None
     """Under which number the transport counts the body as held, until it is deciphered."""
+
+    def __repr__(self) -> str:
+        return f"Response({self.status}, {len(self.body)} bytes)"

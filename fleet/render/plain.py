@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from fleet.errors import UsageError
 from fleet.outcome import Outcome
@@ -18,7 +21,7 @@ __all__ = ["as_csv", "as_json", "as_line", "as_markdown", "flat", "outcome_line"
 
 def _default(value: Any) -> Any:
     if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
+        return b64encode(value).decode("ascii")
     return str(value)
 
 
@@ -30,9 +33,28 @@ def _compact(value: Any) -> str:
     return _encode(value).replace("\x7f", "\\u007f")
 
 
+def _quickly(value: Any, indent: int = 0) -> str | None:
+    """*value* as JSON by the quick encoder, which most answers are plain enough for; None for the others."""
+    try:
+        raw = _ENCODER.encode(value)
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
+        return None
+    if not raw.isascii() or b"\x7f" in raw:
+        return None
+    return (msgspec.json.format(raw, indent=indent) if indent else raw).decode("ascii")
+
+
+def _leave_to_the_other(value: Any) -> Any:
+    raise TypeError(type(value).__name__)
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_leave_to_the_other)
+
+
 def outcome_line(outcome: Outcome) -> str:
     """*outcome* as one line of ndjson, in printable ASCII."""
-    return _compact(outcome.to_dict())
+    data = outcome.to_dict()
+    return _quickly(data) or _compact(data)
 
 
 def as_line(value: Any) -> str:
@@ -42,6 +64,9 @@ def as_line(value: Any) -> str:
 
 def as_json(value: Any) -> str:
     """*value* as indented JSON in printable ASCII."""
+    quick = _quickly(value, indent=2)
+    if quick is not None:
+        return quick
     text = json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False, default=_default)
     return text.replace("\x7f", "\\u007f")
 

@@ -150,7 +150,7 @@ def test_json_and_lines_read_back_and_are_printable(found: list[Outcome], extra:
         assert json.loads(line)["site"]
     shown = as_json({"value": extra})
     assert re.fullmatch("[ -~\n]*", shown)
-    json.loads(shown)
+    assert json.loads(shown) == json.loads(json.dumps({"value": extra}))
 
 
 @given(st.lists(outcomes(), min_size=1, max_size=4), text)
