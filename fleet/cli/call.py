@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fleet.cli.asking import can_ask, confirm_change
-from fleet.cli.common import Common, output_option, run_options, terminal_of, write_lines
+from fleet.cli.common import Common, completed_by, output_option, run_options, terminal_of, write_lines
 from fleet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,8 +46,15 @@ def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 @click.command(name="call")
-@click.argument("path")
-@click.option("-p", "--parameter", multiple=True, metavar="K=V", help="A parameter; K=@FILE takes the file's text.")
+@click.argument("path", shell_complete=completed_by("paths"))
+@click.option(
+    "-p",
+    "--parameter",
+    multiple=True,
+    metavar="K=V",
+    shell_complete=completed_by("parameters"),
+    help="A parameter; K=@FILE takes the file's text.",
+)
 @click.option("--method", type=click.Choice(["GET", "POST"]), help="The catalogue's, else GET.")
 @click.option("--change", is_flag=True, help="This changes the sites, and I know it.")
 @click.option(
@@ -57,12 +64,23 @@ def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
     show_default=True,
     help="How the answers become one.",
 )
-@click.option("--baseline", metavar="SITE", help="The site that group and diff compare with (default: the majority).")
+@click.option(
+    "--baseline",
+    metavar="SITE",
+    shell_complete=completed_by("sites"),
+    help="The site that group and diff compare with (default: the majority).",
+)
 @click.option("--trace", is_flag=True, help="Show each request and answer on standard error, secrets masked.")
 @click.option("--force", is_flag=True, help="Send it although the site's release is said to lack it.")
 @click.option("--dry-run", is_flag=True, help="Only read, and tell what a change would do.")
 @click.option("--yes", is_flag=True, help="Don't ask before a change.")
-@click.option("--confirm", multiple=True, metavar="SITE", help="Change this protected site too (repeatable).")
+@click.option(
+    "--confirm",
+    multiple=True,
+    metavar="SITE",
+    shell_complete=completed_by("sites"),
+    help="Change this protected site too (repeatable).",
+)
 @output_option()
 @run_options
 def command(common: Common, **given: Any) -> int:

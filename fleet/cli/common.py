@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DURATION",
     "Common",
+    "completed_by",
     "inventory_options",
     "last_outcomes",
     "load_inventory",
@@ -106,9 +107,34 @@ def _packed(function: F, names: tuple[str, ...]) -> Callable[..., Any]:
     return call
 
 
+def completed_by(name: str) -> Callable[[click.Context, click.Parameter, str], list[Any]]:
+    """What completes a value: the function *name* of `fleet.cli.completing`, which is loaded only then."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from fleet.cli import completing
+
+        found: list[Any] = getattr(completing, name)(ctx, param, incomplete)
+        return found
+
+    return complete
+
+
 _INVENTORY = (
-    click.option("-i", "--inventory", multiple=True, metavar="PATH", help="Inventory file or folder (repeatable)."),
-    click.option("-s", "--select", metavar="EXPR", help="Which sites: names, groups, globs, labels, @failed (all)."),
+    click.option(
+        "-i",
+        "--inventory",
+        multiple=True,
+        metavar="PATH",
+        shell_complete=completed_by("inventory_files"),
+        help="Inventory file or folder (repeatable).",
+    ),
+    click.option(
+        "-s",
+        "--select",
+        metavar="EXPR",
+        shell_complete=completed_by("selectors"),
+        help="Which sites: names, groups, globs, labels, @failed (all).",
+    ),
     click.option("--allow-empty", is_flag=True, help="A selector that matches nothing is no error."),
     click.option("--allow-commands", is_flag=True, help="Let secret commands of ./inventory.toml run."),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleet.cli.common import DURATION, Common, output_option, run_options, terminal_of, write_lines
+from fleet.cli.common import DURATION, Common, completed_by, output_option, run_options, terminal_of, write_lines
 
 if TYPE_CHECKING:
     from fleet.cli.run import Session
@@ -17,8 +17,21 @@ __all__ = ["command"]
 
 
 @click.command(name="health")
-@click.option("--check", "only", multiple=True, metavar="NAME", help="Only this check (repeatable).")
-@click.option("--also", multiple=True, metavar="NAME", help="The usual checks and this one (repeatable).")
+@click.option(
+    "--check",
+    "only",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=completed_by("checks"),
+    help="Only this check (repeatable).",
+)
+@click.option(
+    "--also",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=completed_by("checks"),
+    help="The usual checks and this one (repeatable).",
+)
 @click.option("--since", type=DURATION, default="24h", show_default=True, help="How far log_errors looks back.")
 @click.option("--strict", is_flag=True, help="A warning makes a site unhealthy.")
 @output_option("junit", "nagios")

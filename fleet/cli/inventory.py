@@ -9,6 +9,7 @@ import click
 
 from fleet.cli.common import (
     Common,
+    completed_by,
     inventory_options,
     last_outcomes,
     load_inventory,
@@ -25,7 +26,12 @@ __all__ = ["command"]
 
 @click.group(name="inventory")
 def command() -> None:
-    """List, show, check and draw the inventory; nothing is sent to any site."""
+    """List, show, check and draw the inventory; nothing is sent to any site.
+
+    \b
+    fleet inventory list -s prod
+    fleet inventory check
+    """
 
 
 @command.command(name="list")
@@ -93,11 +99,15 @@ def _write_rows(common: Common, rows: list[dict[str, Any]]) -> None:
 
 
 @command.command()
-@click.argument("site")
+@click.argument("site", shell_complete=completed_by("sites"))
 @output_option()
 @inventory_options
 def show(common: Common, site: str) -> int:
-    """One site with everything folded in, and where each value comes from."""
+    """One site with everything folded in, and where each value comes from.
+
+    \b
+    fleet inventory show oslo
+    """
     from fleet.inventory.load import find_sources, load_with_origins
     from fleet.render.columns import columns
     from fleet.render.plain import as_csv, as_json, as_markdown
@@ -142,7 +152,11 @@ def _shown(value: Any) -> str:
 @click.option("--secrets", is_flag=True, help="Look every secret up as well (it is not shown).")
 @inventory_options
 def check(common: Common, secrets: bool) -> int:
-    """Say every mistake of the inventory, with file, line and key; status 2 if there is one."""
+    """Say every mistake of the inventory, with file, line and key; status 2 if there is one.
+
+    \b
+    fleet inventory check --secrets
+    """
     inventory = load_inventory(common)
     bad = _unresolved(inventory) if secrets else []
     for line in bad:
@@ -177,7 +191,12 @@ def _unresolved(inventory: Inventory) -> list[str]:
 @click.option("-o", "--output", type=click.Choice(["tree", "json", "mermaid", "dot"]), default="tree", help="Format.")
 @inventory_options
 def graph(common: Common) -> int:
-    """Groups and their sites as a tree."""
+    """Groups and their sites as a tree.
+
+    \b
+    fleet inventory graph
+    fleet inventory graph -o dot | dot -Tsvg > inventory.svg
+    """
     inventory = load_inventory(common)
     match common.output:
         case "json":

@@ -42,7 +42,7 @@ class Lazy(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             raise click.UsageError(f"there is no command {args[0]!r}" + (f"; did you mean {near[0]}?" if near else ""))
         return super().resolve_command(ctx, args)
@@ -78,6 +78,8 @@ def run(arguments: list[str] | None = None) -> int:
             encoding = "utf-8" if sys.platform == "win32" else stream.encoding
             stream.reconfigure(encoding=encoding, errors="backslashreplace")
     stdout = sys.stdout
+    if "_FLEET_COMPLETE" in os.environ:
+        from fleet.cli import completing  # noqa: F401  (it makes our own script for bash known)
     try:
         status = cli.main(args=arguments, prog_name="fleet", standalone_mode=False)
         sys.stdout.flush()

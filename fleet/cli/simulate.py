@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fleet.cli.common import DURATION
+from fleet.cli.common import DURATION, completed_by
 from fleet.errors import UsageError
 
 __all__ = ["command"]
@@ -38,7 +38,13 @@ def _switches(given: tuple[str, ...]) -> list[tuple[str, str]]:
 @click.option("--port", type=click.IntRange(1, 65_000), default=16080, show_default=True, help="Site i is at this + i.")
 @click.option("--username", default="siteadmin", show_default=True, help="The administrator of every site.")
 @click.option("--release", default="11.3", show_default=True, help="10.5.1, 10.9.1, 11.1 or 11.3.")
-@click.option("--fault", multiple=True, metavar="SITE=KIND", help="Let a site (or a pattern) be ill; repeatable.")
+@click.option(
+    "--fault",
+    multiple=True,
+    metavar="SITE=KIND",
+    shell_complete=completed_by("faults"),
+    help="Let a site (or a pattern) be ill; repeatable.",
+)
 @click.option(
     "--switch",
     multiple=True,

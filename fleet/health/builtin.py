@@ -9,7 +9,7 @@ from fleet import admin as ops
 from fleet.errors import NotFound, ServerFailed
 from fleet.health.check import Check, Finding, Limits, Status
 from fleet.health.facts import Facts
-from fleet.protocol.fields import as_bool, as_epoch
+from fleet.protocol.fields import as_bool, as_epoch, path_part
 from fleet.protocol.release import Release
 
 __all__ = [
@@ -136,7 +136,9 @@ async def _machines(facts: Facts, limits: Limits) -> Finding:
         if len(down) == 1
         else f"{len(down)} of {len(states)} should run and do not",
         wanted=wanted,
-        advice=f"fleet call admin/machines/{down[0].name}/start --method POST --change -s {facts.client.site.name}",
+        # A machine's name is the site's text: encoded, nothing in it means anything to a shell.
+        advice=f"fleet call admin/machines/{path_part(down[0].name)}/start --method POST --change "
+        f"-s {facts.client.site.name}",
         items=tuple(f"{m.name} is {m.real}" for m in down),
     )
 
