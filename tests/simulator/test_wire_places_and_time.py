@@ -75,8 +75,11 @@ async def test_wire_6_2_certificates_of_machines_live_1825_days(simulate: Simula
     assert (told["validUntilEpoch"] - told["validFromEpoch"]) / 86_400_000 == 1825
 
 
-async def test_wire_6_3_direct_access_and_admin_addresses_can_be_limited(simulate: Simulate) -> None:
-    site = await one(simulate)
+async def test_wire_6_3_direct_access_and_admin_addresses_can_be_limited(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    simulator = await simulate(sites=1)
+    site = simulator.sites["sim-0001"]
     token = await sign_in(site)
     assert (await admin(site, "security/config/update", token, allowedAdminAccessIPs="127.0.0.2")).json
     assert (await ask(f"{site.url}/admin/info", {"token": token})).status == 403
@@ -87,6 +90,7 @@ async def test_wire_6_3_direct_access_and_admin_addresses_can_be_limited(simulat
     form = {"token": token, "allowedAdminAccessIPs": "", "allowDirectAccess": "false"}
     assert (await ask(place, form=form, source="127.0.0.2")).json == {"status": "success"}
     assert (await ask(f"{site.url}/rest/info")).status == 403
+    assert (await error_of(write_inventory(simulator), ops.info.rest())).kind == "forbidden"
     site.switches.set("web-adaptor", "open")
     assert (await admin(site, "info", token)).json["loggedInUser"] == "siteadmin"
 

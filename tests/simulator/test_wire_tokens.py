@@ -13,11 +13,14 @@ import pytest
 
 from fleet import Fleet, ops
 from fleet.auth.portal import federation_refusal
+from fleet.auth.provider import read_token
 from fleet.auth.rsa import encrypt_form
 from fleet.client.clients import Clients
 from fleet.client.settings import ClientSettings, RetryPolicy
+from fleet.errors import LoginRefused
 from fleet.inventory.load import Source, load
 from fleet.protocol.fields import ServiceId
+from fleet.protocol.message import Response
 from fleet.simulator import SimulatedSite, Simulator
 from tests.wire import admin, ask, first_service, sign_in
 
@@ -264,6 +267,9 @@ async def test_wire_5_12_without_credentials_older_releases_tell_about_ssl(simul
     old = await one(simulate, release="10.5.1")
     said = (await ask(f"{old.url}/admin/generateToken", form={})).json
     assert said == {"ssl": {"supportsSSL": True, "sslPort": 6443}}
+    response = Response(status=200, headers={}, body=json.dumps(said).encode())
+    with pytest.raises(LoginRefused, match="saw no account"):
+        read_token(response)
     new = await one(simulate, release="11.3")
     assert (await ask(f"{new.url}/admin/generateToken", form={})).code == 400
 
