@@ -176,7 +176,7 @@ async def test_wire_2_1_without_f_json_a_page_comes_and_the_client_always_asks_f
     before = site.count()
     async with Fleet.from_inventory(write_inventory(simulator)) as fleet:
         await fleet.select().run(ops.services.report())
-        await fleet.select().run(ops.site.set_mode("EDITABLE"))
+        await fleet.select().run(ops.site.set_mode("READ_ONLY"))
     asked = site.requests()[before:]
     assert len(asked) > 3
     assert all(entry.params["f"] == "json" for entry in asked)
