@@ -57,7 +57,10 @@ async def ask(
     json: bool = True,
     length: int | None = None,
 ) -> Answer:
-    """One request on a connection of its own: a POST where there is a *form*; `f=json` unless *json* is False."""
+    """One request on a connection of its own: a POST where there is a *form*; `f=json` unless *json* is False.
+
+    *source* is the address that it comes from, and *length* says how much of the body the server gets to see.
+    """
     parts = urlsplit(url)
     pairs = dict(query or {})
     if json and (form is None or isinstance(form, bytes)):
@@ -75,7 +78,7 @@ async def ask(
         "127.0.0.1", parts.port, local_addr=None if source is None else (source, 0)
     )
     try:
-        writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b""))
+        writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")[:length])
         await writer.drain()
         return await _read(reader)
     finally:

@@ -25,11 +25,14 @@ SECRET_FIELDS = frozenset(
         "refresh_token",
     }
 )
-_SECRET_MEMBER = re.compile(
-    r"""("(?:token|access_token|refresh_token|password|sharedkey|[a-z]*secret(?:key)?|webgisservertrustkey)"\s*:\s*)"(?:[^"\\]|\\.)*"?""",
-    re.IGNORECASE,
-)
+_SECRET_NAMES = r"token|access_token|refresh_token|password|sharedkey|[a-z]*secret(?:key)?|webgisservertrustkey"
+_SECRET_MEMBER = re.compile(rf"""("(?:{_SECRET_NAMES})"\s*:\s*)"(?:[^"\\]|\\.)*"?""", re.IGNORECASE)
 """A member of a JSON answer that is secret, such as the token in the answer to a login."""
+
+_INNER_MEMBER = re.compile(
+    rf"""(\\"(?:{_SECRET_NAMES}|connectionstring)\\"\s*:\s*)\\"(?:[^"\\]|\\\\(?:\\.|.))*(?:\\")?""", re.IGNORECASE
+)
+"""The same in JSON that stands inside of a text, as in the directories of portals."""
 
 SECRET_HEADERS = frozenset(
     {
@@ -81,7 +84,9 @@ def render_exchange(exchange: Exchange, *, body_limit: int = 20_000) -> str:
         response = exchange.response
         lines.append(f"< HTTP {response.status} in {exchange.elapsed:.3f} s, {len(response.body)} bytes")
         lines += [f"< {line}" for line in _header_lines(response.headers)]
-        text = _SECRET_MEMBER.sub(rf'\1"{MASK}"', response.body[:body_limit].decode("utf-8", "backslashreplace"))
+        text = response.body[:body_limit].decode("utf-8", "backslashreplace")
+        text = _SECRET_MEMBER.sub(rf'\1"{MASK}"', text)
+        text = _INNER_MEMBER.sub(lambda match: rf"{match[1]}\"{MASK}\"", text)
         lines += [f"< {line}" for line in text.splitlines()]
         if len(response.body) > body_limit:
             lines.append(f"< … {len(response.body) - body_limit} more bytes")

@@ -225,17 +225,17 @@ def _license_ends(answer: Mapping[str, Any]) -> list[tuple[float, str]]:
 
 async def _datastores(facts: Facts, limits: Limits) -> Finding:
     wanted = "every registered data store can be reached from every machine"
+    advice = f"see which: fleet call admin/data/findItems -s {facts.client.site.name}"
     try:
-        await facts.client.call(ops.data.validate_all())
+        answer = await facts.client.call(ops.data.validate_all())
     except ServerFailed as error:
         if error.passing:
             raise
-        return Finding(
-            status="critical",
-            saw=error.message,
-            wanted=wanted,
-            advice=f"see which: fleet call admin/data/findItems -s {facts.client.site.name}",
-        )
+        return Finding(status="critical", saw=error.message, wanted=wanted, advice=advice)
+    bad = ops.data.unreached(answer)
+    if bad:
+        saw = f"{len(bad)} checks of data stores did not pass"
+        return Finding(status="critical", saw=saw, wanted=wanted, advice=advice, items=tuple(bad))
     return Finding(status="ok", saw="all validated", wanted=wanted)
 
 
@@ -243,18 +243,28 @@ async def _machine_certificates(facts: Facts, limits: Limits) -> Finding:
     wanted = f"no certificate of a machine ends within {limits.warning or 0:g} days"
     worst: Status = "ok"
     items = []
+    unread = 0
     seen = await facts.certificates()
     for machine, alias, certificate in seen:
         end = as_epoch(certificate.get("validUntilEpoch")) or as_epoch(certificate.get("validUntil"))
         if end is None:
+            # Old releases called the members by other names.
+            unread += 1
             continue
         left = end - facts.now()
         status = limits.below(left / DAY)
         if status != "ok":
             items.append(f"{alias} on {machine}: {_days(left)}")
             worst = "critical" if "critical" in (worst, status) else "warning"
-    saw = f"{len(items)} of {len(seen)} certificates end soon" if items else f"{len(seen)} certificates are valid"
-    advice = "" if worst == "ok" else "import a new certificate on these machines and switch to it"
+    saw = (
+        f"{len(items)} of {len(seen)} certificates end soon"
+        if items
+        else f"{len(seen) - unread} certificates are valid"
+    )
+    if unread:
+        saw += f", {unread} can't be read"
+        worst = "unknown" if worst == "ok" else worst
+    advice = "import a new certificate on these machines and switch to it" if items else ""
     return Finding(status=worst, saw=saw, wanted=wanted, advice=advice, items=tuple(items))
 
 

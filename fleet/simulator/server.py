@@ -29,7 +29,7 @@ from fleet.simulator.state import RELEASES, SiteState
 from fleet.simulator.switches import Switches
 from fleet.simulator.tls import Authority
 from fleet.simulator.tokens import TokenBook
-from fleet.simulator.wire import Reply
+from fleet.simulator.wire import Reply, html_page
 
 __all__ = ["PortTaken", "Simulator"]
 
@@ -360,7 +360,7 @@ class Simulator:
         if "redirect-away" in place.faults:
             return Reply(body=b"", status=302, headers={"Location": f"{ELSEWHERE}/{call.path}?f=json"})
         if isinstance(place, SimulatedPortal):
-            return None
+            return _portal_front(place, call)
         return answer_in_front(place, call, token, slash=request.path.endswith("/"))
 
     def _note(
@@ -411,6 +411,16 @@ class Simulator:
         ):
             return call.site.switches.content_type
         return reply.content_type
+
+
+def _portal_front(portal: SimulatedPortal, call: Call) -> Reply | None:
+    """What a portal says instead of an answer: not there yet while it starts, or where its token end point has moved."""
+    if "http-503" in portal.faults:
+        return html_page("Service Unavailable", "The portal is starting.", status=503)
+    if "token-redirect" in portal.faults and call.path.lower() == "sharing/rest/generatetoken":
+        moved = f"{call.base}{portal.context}/sharing/generateToken"
+        return Reply(body=b"", status=302, headers={"Location": moved})
+    return None
 
 
 @dataclass(slots=True)
