@@ -175,7 +175,8 @@ def test_a_real_bash_completes(folder: Path) -> None:
         def typed(text: str, result: str) -> None:
             terminal.process.send(text + "\t")
             terminal.wait_for(lambda lines: lines[-1].rstrip() == result)
-            terminal.press("c")
+            # Not Ctrl-C: the shell now and then shows no new prompt after one that comes just behind a completion.
+            terminal.press("u")
             terminal.wait_for(lambda lines: lines[-1].rstrip() == ">")
 
         typed("fleet hea", "> fleet health")

@@ -67,7 +67,7 @@ QUESTIONS = [
     (["call", "admin/machines", "--merge", "matrix", "--trace"], "csv"),
     (["call", "admin/logs/query", "-vv"], "table"),
     (["call", "admin/logs/query", "-vv", "--log-format", "json", "--trace"], "table"),
-    (["call", "admin/services/\x1b[31mnone.MapServer", "-vv"], "table"),
+    (["call", "admin/services/none.MapServer", "-vv"], "table"),
 ]
 
 
