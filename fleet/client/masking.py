@@ -1,0 +1,111 @@
+"""Secrets that a site echoes: found in an answer in every form that they take on the wire, and masked before anything is read."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterable
+from functools import cached_property, lru_cache
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from msgspec.structs import replace
+
+from fleet.errors import SiteError
+from fleet.protocol.envelope import parse_json
+from fleet.protocol.message import Response
+
+__all__ = ["MASK", "Masker"]
+
+MASK = "***"
+
+SHORTEST = 4
+"""Characters below which a secret is not looked for: such a text stands in every answer."""
+
+SHORTEST_IN_BASE64 = 6
+
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
+_LETTERS = re.compile(r"[A-Za-z]+", re.ASCII)
+
+
+class Masker:
+    """Masks *secrets* as they are, as an address, JSON or base64 spells them, and base64 of a text around them."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._secrets = tuple(dict.fromkeys(secret for secret in secrets if len(secret) >= SHORTEST))
+        self._forms = tuple(form for secret in self._secrets for form in _forms(secret))
+
+    def text(self, text: str) -> str:
+        """*text* with every secret masked."""
+        return self._pattern.sub(MASK, text) if self._secrets else text
+
+    def value(self, value: Any) -> Any:
+        """The JSON *value* with every secret masked, in keys too."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self.value(one) for one in value]
+        if isinstance(value, dict):
+            return {self._key(key): self.value(one) for key, one in value.items()}
+        return value
+
+    def _key(self, key: str) -> str:
+        # A password that is a word of the API tells nothing where that word stands anyhow.
+        return key if key in self._secrets and _LETTERS.fullmatch(key) else self.text(key)
+
+    def response(self, response: Response) -> Response:
+        """*response* with every secret in its body masked; the same object where there is none."""
+        body = response.body
+        if not self._forms or not (any(form in body for form in self._forms) or b"\\u" in body):
+            return response
+        try:
+            value, _ = parse_json(body)
+        except SiteError:
+            masked = self.text(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        else:
+            clean = self.value(value)
+            if clean == value:
+                return response
+            masked = json.dumps(clean).encode("ascii", "replace")
+        return response if masked == body else replace(response, body=masked)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        parts = []
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            for form in sorted(map(bytes.decode, _forms(secret)), key=len, reverse=True):
+                part = re.escape(form)
+                if form == secret and len(form) < 16 and form.isalnum():
+                    # A short word inside of a longer one is another word, but for what stands behind a %3A.
+                    part = rf"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{{2}})){part}(?![A-Za-z0-9])"
+                parts.append(part)
+        return re.compile("|".join(parts))
+
+
+@lru_cache(maxsize=256)
+def _forms(secret: str) -> tuple[bytes, ...]:
+    """How *secret* may stand in an answer, as bytes."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    forms = [raw]
+    if not _UNRESERVED.fullmatch(secret):
+        encoded = (quote(raw, safe=""), quote_plus(raw))
+        forms += [form.encode() for text in encoded for form in (text, _lower_hex(text))]
+        escaped = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
+        forms += [
+            form.encode("utf-8", "surrogatepass") for text in escaped for form in (text, text.replace("/", "\\/"))
+        ]
+    for before in range(3):
+        # Base64 spells three bytes by four letters: of what begins in the middle, the letters at both ends are shared.
+        padded = b64encode(b"\0" * before + raw).rstrip(b"=")
+        stem = padded[(0, 2, 3)[before] : len(padded) - (1 if (before + len(raw)) % 3 else 0)]
+        if len(stem) >= SHORTEST_IN_BASE64:
+            forms += [stem, stem.translate(_URLSAFE)]
+    return tuple(dict.fromkeys(forms))
+
+
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
+
+
+def _lower_hex(text: str) -> str:
+    return re.sub(r"%[0-9A-F]{2}", lambda match: match.group().lower(), text)
