@@ -13,7 +13,7 @@ from fleet.errors import ConfigFailed
 from fleet.inventory.model import Site
 from fleet.inventory.secrets import CredentialRef
 
-__all__ = ["provider_for", "secrets_of"]
+__all__ = ["needed_secrets", "provider_for", "secrets_of"]
 
 
 def provider_for(site: Site) -> Provider:
@@ -51,6 +51,15 @@ def secrets_of(site: Site) -> Mapping[str, CredentialRef]:
                     hint='say where it lies, as in password = { env = "FLEET_PASSWORD" }',
                 )
             return {"password": site.password}
+
+
+def needed_secrets(site: Site) -> tuple[CredentialRef, ...]:
+    """Every secret that a run on *site* looks up: to sign in, and for the key of our own certificate."""
+    try:
+        sign_in = tuple(secrets_of(site).values())
+    except ConfigFailed:
+        sign_in = ()
+    return sign_in if site.tls.key_password is None else (*sign_in, site.tls.key_password)
 
 
 def _account(site: Site) -> str:

@@ -172,12 +172,11 @@ def _unresolved(inventory: Inventory) -> list[str]:
     from fleet.inventory.secrets import CredentialRef, SecretStore
     from fleet.render.names import fold_names
 
-    store = SecretStore()
+    store = SecretStore(hidden=inventory.secret_variables)
     users: dict[CredentialRef, list[str]] = {}
     for site in inventory.sites.values():
-        for reference in (site.password, site.auth.client_secret, site.auth.token, site.tls.key_password):
-            if reference is not None:
-                users.setdefault(reference, []).append(site.name)
+        for reference in site.secrets:
+            users.setdefault(reference, []).append(site.name)
     lines = []
     for reference, sites in users.items():
         try:

@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TextIO
 
@@ -17,14 +17,16 @@ import anyio
 import click
 
 from fleet import platform
+from fleet.auth.choose import needed_secrets
 from fleet.cli.common import Common, last_outcomes, load_inventory
 from fleet.cli.progress import LiveLine, show
 from fleet.client.settings import DEFAULT_TIMEOUT
 from fleet.client.trace import Exchange, render_exchange
+from fleet.errors import UsageError
 from fleet.fanout.engine import Progress
 from fleet.fanout.fleet import Fleet, Selection
 from fleet.fanout.stop import Stop
-from fleet.inventory.model import Inventory
+from fleet.inventory.model import Inventory, Site
 from fleet.outcome import Outcome
 from fleet.render.clean import one_line
 from fleet.render.plain import outcome_line
@@ -82,6 +84,7 @@ def run_on_sites(
         last_run=last_outcomes(inventory),
     )
     selection = fleet.select(common.select or "all", allow_empty=common.allow_empty)
+    _refuse_commands(selection.sites)
     if before is not None:
         before(fleet, selection)
     line = LiveLine.on_stderr(wanted=not common.quiet)
@@ -126,6 +129,18 @@ def run_on_sites(
     if record:
         _record(inventory, report, common)
     return report
+
+
+def _refuse_commands(sites: Sequence[Site]) -> None:
+    """Raise `UsageError` where a secret of *sites* comes from a command that its inventory may not run."""
+    told: set[int] = set()
+    for site in sites:
+        for reference in needed_secrets(site):
+            if id(reference) in told:
+                continue
+            told.add(id(reference))
+            if reference.refusal is not None:
+                raise UsageError(f"{site.name}: the secret command is not run: {reference.refusal}; nothing was sent")
 
 
 def _backend() -> dict[str, Any]:

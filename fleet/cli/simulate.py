@@ -52,6 +52,7 @@ def _switches(given: tuple[str, ...]) -> list[tuple[str, str]]:
     help="Let all sites (or some) behave in another of the ways that real ones do; repeatable.",
 )
 @click.option("--tls", is_flag=True, help="Serve https with an authority made for this run.")
+@click.option("--mutual-tls", is_flag=True, help="The same, for clients that show the inventory's certificate only.")
 @click.option("--latency", type=DURATION, default="0ms", help="Wait this long before each answer.")
 @click.option("--federated", is_flag=True, help="Put a portal in front, at the base port.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same sites.")

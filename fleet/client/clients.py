@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable
 from types import TracebackType
 from typing import Any, Self
 
+import anyio
 import anyio.to_thread
 
 from fleet.auth.provider import Token
@@ -50,6 +51,7 @@ class Clients:
         self._calls = 0
         self._secrets = secrets or SecretStore()
         self._tls = TlsContexts()
+        self._looking: dict[CredentialRef, anyio.Lock] = {}
         self._keep = keep
         self._clients: dict[str, SiteClient] = {}
         self._sources: dict[Hashable, TokenSource] = {}
@@ -62,6 +64,7 @@ class Clients:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._secrets.stop()
         await self.transport.__aexit__(kind, error, trace)
         self._clients.clear()
         self._sources.clear()
@@ -86,10 +89,16 @@ class Clients:
         return known
 
     async def secret(self, reference: CredentialRef) -> Secret:
-        """The secret that *reference* names; files, key rings and commands are asked in a worker thread."""
+        """The secret that *reference* names; files, key rings and commands are asked in a worker thread.
+
+        However many sites name it, one thread looks, and a run that is cancelled does not wait for that thread.
+        """
         if self._secrets.cheap(reference):
             return self._secrets.resolve(reference)
-        return await anyio.to_thread.run_sync(self._secrets.resolve, reference)
+        async with self._looking.setdefault(reference, anyio.Lock()):
+            if self._secrets.cheap(reference):
+                return self._secrets.resolve(reference)
+            return await anyio.to_thread.run_sync(self._secrets.resolve, reference, abandon_on_cancel=True)
 
     async def tls_parameter(self, site: Site) -> Any:
         """What the transport needs to judge the certificate of *site*."""

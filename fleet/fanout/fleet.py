@@ -27,7 +27,7 @@ from fleet.fanout.engine import Progress, Work, fan_out
 from fleet.fanout.stop import Stop
 from fleet.inventory.load import find_sources, load
 from fleet.inventory.model import Inventory, Site
-from fleet.inventory.secrets import CredentialRef, SecretStore
+from fleet.inventory.secrets import SecretStore
 from fleet.inventory.selectors import Selector, parse, select
 from fleet.inventory.tables import host_of, is_loopback
 from fleet.outcome import Outcome
@@ -69,7 +69,7 @@ class Fleet:
         self.width = width
         self.deadline = _seconds(deadline)
         self._last_run = last_run
-        self.secrets = SecretStore(hidden=_secret_variables(inventory))
+        self.secrets = SecretStore(hidden=inventory.secret_variables)
         self.clients = Clients(
             ClientSettings(timeout=_seconds(timeout), retry=retry or RetryPolicy(), on_exchange=on_exchange),
             secrets=self.secrets,
@@ -252,17 +252,3 @@ def warnings_for(sites: Iterable[Site]) -> list[ReportWarning]:
         if site.in_clear and site.allow_http and not is_loopback(host_of(site.url)):
             warnings.append(ReportWarning(site=site.name, kind="in_clear", message="tokens travel in clear over http"))
     return warnings
-
-
-def _secret_variables(inventory: Inventory) -> frozenset[str]:
-    """The variables that hold secrets of *inventory*, which no secret command gets to see."""
-    names: set[str] = set()
-    seen: set[int] = set()
-    for site in inventory.sites.values():
-        references = (site.password, site.auth.token, site.auth.client_secret, site.tls.key_password)
-        for reference in references:
-            if isinstance(reference, CredentialRef) and id(reference) not in seen:
-                seen.add(id(reference))
-                if reference.kind == "env":
-                    names.add(reference.where)
-    return frozenset(names)

@@ -253,7 +253,7 @@ class _Loader:
         """Why secret commands of this file may not run; None where they may."""
         try:
             if not platform.only_owner_can_write(source.path):
-                return f"others can write {source.path}, or its folder"
+                return f"others can write {source.path}, or its folder; make both yours alone (chmod go-w)"
         except OSError as error:
             return f"{source.path} can't be looked at: {error.strerror}"
         if source.trusted or self._allow_commands:

@@ -108,6 +108,12 @@ class Site:
         """Whether tokens travel without encryption."""
         return self.url.startswith("http://")
 
+    @property
+    def secrets(self) -> tuple[CredentialRef, ...]:
+        """Where every secret lies that the inventory names for this site, whether a run needs it or not."""
+        named = (self.password, self.auth.token, self.auth.client_secret, self.tls.key_password)
+        return tuple(reference for reference in named if reference is not None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
@@ -126,6 +132,12 @@ class Inventory:
     groups: Mapping[str, Group] = field(default_factory=_nothing)
     mask: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+
+    @property
+    def secret_variables(self) -> frozenset[str]:
+        """The variables that hold secrets of these sites, which no secret command gets to see."""
+        references = {reference for site in self.sites.values() for reference in site.secrets}
+        return frozenset(reference.where for reference in references if reference.kind == "env")
 
     @property
     def order(self) -> dict[str, int]:

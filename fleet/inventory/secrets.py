@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hmac
 import os
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import Literal, NoReturn
 
 from fleet import platform
 from fleet.errors import ConfigFailed
+from fleet.inventory.helpers import COMMAND_LIMIT, CommandStopped, Helpers
 
 __all__ = ["CredentialRef", "Secret", "SecretStore"]
-
-COMMAND_LIMIT = 30.0
-"""Seconds that a secret command may run."""
 
 SECRET_CAP = 64 * 1024
 """Bytes of a secret's file or command output that are looked at."""
@@ -91,14 +89,22 @@ class SecretStore:
     """Looks references up, each once per run; safe to be called from several threads.
 
     *hidden* are variables that the inventory names as secrets: a secret command gets an environment without them, and
-    without the program's own.
+    without the program's own. It may run for *command_limit* seconds.
     """
 
-    def __init__(self, environment: Mapping[str, str] | None = None, hidden: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str] | None = None,
+        hidden: Iterable[str] = (),
+        command_limit: float = COMMAND_LIMIT,
+    ) -> None:
         self._environment = os.environ if environment is None else environment
         self._hidden = frozenset(hidden)
         self._known: dict[CredentialRef, Secret | ConfigFailed] = {}
+        self._helpers = Helpers(command_limit)
+        # Held for a moment only. A look-up may take long, and has a lock of its own: others don't wait for it.
         self._lock = Lock()
+        self._turns: dict[CredentialRef, Lock] = {}
 
     def cheap(self, ref: CredentialRef) -> bool:
         """Whether looking *ref* up needs no disk, process or service, or was already done."""
@@ -106,14 +112,21 @@ class SecretStore:
 
     def resolve(self, ref: CredentialRef) -> Secret:
         """The secret that *ref* names; raises `ConfigFailed` with a sentence that says what to do."""
-        with self._lock:
-            known = self._known.get(ref)
-            if known is None:
-                try:
-                    known = self._look_up(ref)
-                except ConfigFailed as error:
-                    known = error
-                self._known[ref] = known
+        known = self._known.get(ref)
+        if known is None:
+            with self._lock:
+                turn = self._turns.setdefault(ref, Lock())
+            with turn:
+                known = self._known.get(ref)
+                if known is None:
+                    try:
+                        known = self._look_up(ref)
+                    except CommandStopped:
+                        raise
+                    except ConfigFailed as error:
+                        known = error
+                    with self._lock:
+                        self._known[ref] = known
         if isinstance(known, ConfigFailed):
             # A fresh one each time: the client writes the site's name and its attempts into the error.
             raise ConfigFailed(known.message, hint=known.hint)
@@ -123,6 +136,10 @@ class SecretStore:
         """Every secret that was looked up so far, for the last net that masks them in logs."""
         with self._lock:
             return [secret for secret in self._known.values() if isinstance(secret, Secret)]
+
+    def stop(self) -> None:
+        """End the secret commands that still run; whoever waits for one is told that it was ended."""
+        self._helpers.stop()
 
     def _look_up(self, ref: CredentialRef) -> Secret:
         match ref.kind:
@@ -144,7 +161,7 @@ class SecretStore:
             state = "is not set" if text is None else "is empty"
             raise ConfigFailed(
                 f"the variable {name} {state}",
-                hint=f"set {name} to the password before you start fleet",
+                hint=f"set {name} before you start fleet",
             )
         return Secret(text)
 
@@ -152,7 +169,7 @@ class SecretStore:
         try:
             if not self._below_secret_folder(path) and not platform.is_private(path):
                 raise ConfigFailed(
-                    f"the secret file {path} can be read by others",
+                    f"the secret file {path} can be read or written by others",
                     hint=f"make it yours alone: chmod 600 {path}",
                 )
             with path.open("rb") as file:
@@ -174,41 +191,14 @@ class SecretStore:
 
     def _from_command(self, ref: CredentialRef) -> Secret:
         if ref.refusal is not None:
-            raise ConfigFailed(
-                f"the secret command is not run: {ref.refusal}",
-                hint="see --allow-commands",
-            )
-        name = ref.arguments[0]
+            raise ConfigFailed(f"the secret command is not run: {ref.refusal}")
         environment = {
             key: value
             for key, value in self._environment.items()
             if key not in self._hidden and not key.upper().startswith("FLEET_")
         }
-        try:
-            done = subprocess.run(
-                ref.arguments,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=COMMAND_LIMIT,
-                env=environment,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise ConfigFailed(
-                f"the secret command {name} took more than {COMMAND_LIMIT:g} s",
-                hint="run it by hand: it may be waiting for an answer",
-            ) from None
-        except OSError as error:
-            raise ConfigFailed(
-                f"the secret command {name} can't be started: {error.strerror}",
-                hint="check its path",
-            ) from None
-        if done.returncode != 0:
-            raise ConfigFailed(
-                f"the secret command {name} ended with status {done.returncode}",
-                hint="run it by hand to see why",
-            )
-        return _text_of(done.stdout, f"the secret command {name}")
+        printed = self._helpers.output(ref.arguments, environment, SECRET_CAP)
+        return _text_of(printed, f"the secret command {ref.arguments[0]}")
 
 
 def _text_of(data: bytes, source: str) -> Secret:
@@ -226,17 +216,17 @@ def _text_of(data: bytes, source: str) -> Secret:
 
 
 def _from_keyring(service: str, user: str | None) -> Secret:
-    try:
-        import keyring
-        import keyring.errors
-    except ImportError:
+    if find_spec("keyring") is None:
         raise ConfigFailed(
             "the key ring needs an extra that is not installed",
             hint="install arcgis-fleet[keyring]",
-        ) from None
+        )
     try:
+        # The import already loads the backend, which may be anybody's, and raises whatever it likes.
+        import keyring
+
         text = keyring.get_password(service, user or "")
-    except keyring.errors.KeyringError as error:
+    except Exception as error:
         raise ConfigFailed(
             f"the key ring can't be opened ({type(error).__name__})",
             hint="use a variable or a file on machines without a key ring",

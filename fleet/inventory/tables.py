@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -234,7 +235,7 @@ class TableReader:
     def _path(self, raw: object, place: tuple[str, ...]) -> Any:
         if not isinstance(raw, str) or not raw or "\x00" in raw:
             return self._wrong(place, raw, "the path of a file")
-        return self._folder / Path(raw).expanduser()
+        return self._folder / _expanded(raw)
 
     def _pin(self, raw: object, place: tuple[str, ...]) -> Any:
         text = raw.lower().replace(":", "") if isinstance(raw, str) else ""
@@ -351,17 +352,21 @@ class TableReader:
             return MISSING
         kind, value = kinds[0], raw[kinds[0]]
         if kind == "command":
-            if not isinstance(value, list) or not value or not all(isinstance(part, str) and part for part in value):
+            if not isinstance(value, list) or not value or not all(map(_is_argument, value)):
                 return self._wrong(
                     (*place, kind),
                     value,
                     'a list of arguments, such as ["pass", "gis/oslo"]',
                 )
-            return CredentialRef(kind="command", arguments=tuple(value), refusal=self._command_refusal)
+            program = value[0]
+            if "/" in program or os.sep in program:
+                # As every other path it is relative to the file that names it, never to where fleet was started.
+                program = str(self._folder.absolute() / _expanded(program))
+            return CredentialRef(kind="command", arguments=(program, *value[1:]), refusal=self._command_refusal)
         if not isinstance(value, str) or not value or "\x00" in value:
             return self._wrong((*place, kind), value, "a text")
         if kind == "file":
-            return CredentialRef(kind="file", where=str(self._folder / Path(value).expanduser()))
+            return CredentialRef(kind="file", where=str(self._folder / _expanded(value)))
         user = raw.get("user")
         if user is not None and not isinstance(user, str):
             return self._wrong((*place, "user"), user, "a text")
@@ -396,6 +401,18 @@ SHARED_KEYS: Mapping[str, str] = {
     "allow_http": "flag",
     "allow_plaintext": "flag",
     "proxy": "proxy",
+def _expanded(path: str) -> Path:
+    """*path* with its `~`; one of an unknown user stays as it is, and is then not found."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def _is_argument(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and "\x00" not in value
+
+
     "reads": "reads",
     "retries": "retries",
     "checks": "checks",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -39,14 +41,22 @@ def is_private(path: Path) -> bool:
 
 
 def only_owner_can_write(path: Path) -> bool:
-    """Whether the file, and the folder it lies in, are ours and nobody else may write them."""
-    for place in (path, path.parent):
+    """Whether the file, and the folder it lies in, are ours and nobody else may write them; a link is followed."""
+    real = path.resolve()
+    for place in dict.fromkeys((real, real.parent, path.parent)):
         status = place.stat()
         shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
         sticky = stat.S_ISDIR(status.st_mode) and bool(status.st_mode & stat.S_ISVTX)
         if status.st_uid not in (os.getuid(), 0) or (shared and not sticky):
             return False
     return path.stat().st_uid == os.getuid()
+
+
+def kill_family(process: subprocess.Popen[bytes]) -> None:
+    """End *process*, which was started in a session of its own, and whatever it has started there."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def open_private(path: Path, *, append: bool = False) -> int:

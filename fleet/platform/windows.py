@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -33,6 +34,11 @@ def is_private(path: Path) -> bool:
 def only_owner_can_write(path: Path) -> bool:
     """Whether the file lies below the user's profile folder, which other users can't write."""
     return is_private(path)
+
+
+def kill_family(process: subprocess.Popen[bytes]) -> None:
+    """End *process*; what it has started ends when it finds its pipes closed."""
+    process.kill()
 
 
 def open_private(path: Path, *, append: bool = False) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from fleet.simulator.catchall import catch_all
 from fleet.simulator.ledger import Ledger
 from fleet.simulator.signin import SignIn
 from fleet.simulator.state import RELEASES
@@ -45,7 +46,11 @@ ADMINISTRATOR = (
 
 
 class SimulatedPortal:
-    """A portal at `url`, with accounts and tokens of its own."""
+    """A portal at `url`, with accounts, tokens and applications of its own.
+
+    `applications` maps a client_id to its secret; beside them every account may sign in as one. `header_token` is
+    `accepted`, or `ignored` for a portal that looks for tokens in bodies only. `roles` is what each server is for.
+    """
 
     name = "portal"
 
@@ -65,9 +70,14 @@ class SimulatedPortal:
         self.release = release
         self.sites: list[SimulatedSite] = []
         self.faults: set[str] = set()
+        self.applications: dict[str, str] = {}
+        self.header_token = "accepted"
+        self.roles: dict[str, str] = {}
         self._ledger = ledger
         self._began = clock()
-        self._sign_in = SignIn(context=context, tokens=tokens, refusal=self._refusal, clock=clock)
+        self._sign_in = SignIn(
+            context=context, tokens=tokens, refusal=self._refusal, applications=self.applications, clock=clock
+        )
 
     def count(self, operation: str | None = None) -> int:
         """How many requests the portal saw."""
@@ -119,7 +129,15 @@ class SimulatedPortal:
             return Reply({"servers": [self._server(site, trust=True) for site in self.sites]})
         if path == "portaladmin/federation/servers/validate":
             return self._validate()
-        raise _not_found(path)
+        for site in self.sites:
+            if path == f"portaladmin/federation/servers/id-{site.name}/update" and call.method == "POST":
+                self.roles[site.name] = call.need("serverRole")
+                return Reply({"status": "success"}, changed=True)
+        try:
+            return catch_all(call, f"portal/{call.path.strip('/')}", self.sites[0].state)
+        except Failure as failure:
+            told = failure.reply.value
+            raise rest_failure(told["code"], told["messages"][0]) from None
 
     def _sharing(self, call: Call, path: str) -> Reply:
         """What the portal's own API says to whoever is signed in."""
@@ -281,7 +299,7 @@ class SimulatedPortal:
             "url": site.url,
             "isHosted": False,
             "serverType": "ArcGIS",
-            "serverRole": "FEDERATED_SERVER",
+            "serverRole": self.roles.get(site.name, "FEDERATED_SERVER"),
             "serverFunction": "",
         }
         if trust:

@@ -31,6 +31,7 @@ class SimulateOptions:
     faults: Sequence[tuple[str, str]] = ()
     switches: Sequence[tuple[str, str]] = ()
     tls: bool = False
+    mutual_tls: bool = False
     latency: float = 0.0
     federated: bool = False
     seed: int = 1
@@ -46,7 +47,7 @@ async def serve(options: SimulateOptions, say: Callable[[str], None]) -> int:
     if options.inventory_out.exists() and not options.force:
         say(f"{options.inventory_out} is there already; give --force to overwrite it, or --inventory-out FILE")
         return 2
-    if options.tls:
+    if options.tls or options.mutual_tls:
         try:
             import cryptography  # noqa: F401
         except ImportError:
@@ -68,6 +69,7 @@ async def serve(options: SimulateOptions, say: Callable[[str], None]) -> int:
             faults=options.faults,
             switches=options.switches,
             tls=options.tls,
+            mutual_tls=options.mutual_tls,
             latency=options.latency,
             federated=options.federated,
             paths=options.paths,

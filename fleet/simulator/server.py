@@ -51,7 +51,8 @@ class Simulator:
     base port and are told apart by the first part of the path. *faults* maps a site's name, or a pattern such as
     `sim-00*`, to one of `FAULTS`; pairs are taken too. *switches* maps the name of a switch, or `SITE:NAME` with a
     pattern, to its value as text (see `Switches`); the attributes of `sites[…].switches` are the same switches.
-    *federated* puts a portal on the base port.
+    *federated* puts a portal on the base port. *mutual_tls* lets in only clients that show the certificate in
+    `client_file`.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Simulator:
         faults: Mapping[str, str] | Iterable[tuple[str, str]] = (),
         switches: Mapping[str, str] | Iterable[tuple[str, str]] = (),
         tls: bool = False,
+        mutual_tls: bool = False,
         latency: float = 0.0,
         federated: bool = False,
         paths: bool = False,
@@ -84,12 +86,14 @@ class Simulator:
         self.sites: dict[str, SimulatedSite] = {}
         self.portal: SimulatedPortal | None = None
         self.ca_file: Path | None = None
+        self.client_file: Path | None = None
         self._count = sites
         self._port = port
         self._seed = seed
         self._faults = list(faults.items() if isinstance(faults, Mapping) else faults)
         self._switches = list(switches.items() if isinstance(switches, Mapping) else switches)
-        self._tls = tls
+        self._tls = tls or mutual_tls
+        self._mutual = mutual_tls
         self._latency = latency
         self._federated = federated
         self._paths = paths
@@ -131,6 +135,11 @@ class Simulator:
         """Every request so far."""
         return self.ledger_book.entries
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open at this moment."""
+        return 0 if self._server is None else len(self._server.connections)
+
     def inventory_toml(self, *, password_from_environment: bool = False) -> str:
         """The inventory that matches: every site with its address, and the account for all of them."""
         lines = ["# Simulated ArcGIS Server sites.", "", "[defaults]", f'username = "{self.username}"']
@@ -141,7 +150,8 @@ class Simulator:
         if self.portal is not None:
             lines.append(f'auth = {{ kind = "portal", portal = "{self.portal.url}" }}')
         if self.ca_file is not None:
-            lines.append(f'tls = {{ ca = "{self.ca_file.as_posix()}" }}')
+            ours = "" if self.client_file is None else f', cert = "{self.client_file.as_posix()}"'
+            lines.append(f'tls = {{ ca = "{self.ca_file.as_posix()}"{ours} }}')
         for name, site in self.sites.items():
             lines += ["", f"[sites.{name}]", f'url = "{site.url}"']
         return "\n".join(lines) + "\n"
@@ -168,6 +178,9 @@ class Simulator:
             self._folder = tempfile.TemporaryDirectory(prefix="fleet-simulator-")
             self._authority = Authority(Path(self._folder.name))
             self.ca_file = self._authority.ca_file
+            if self._mutual:
+                self._authority.demands_certificate = True
+                self.client_file = self._authority.client_file()
         self._server = web.Server(self._handle, handler_cancellation=True, request_factory=_request_factory)
         self._make_places()
         for name, kind in (
@@ -490,7 +503,8 @@ def _reads_query(request: web.BaseRequest, place: SimulatedSite | SimulatedPorta
 
 
 def _bearer(request: web.BaseRequest, place: SimulatedSite | SimulatedPortal) -> str | None:
-    if isinstance(place, SimulatedSite) and place.switches.header_token == "ignored":
+    switch = place.switches.header_token if isinstance(place, SimulatedSite) else place.header_token
+    if switch == "ignored":
         return None
     for name in ("X-Esri-Authorization", "Authorization"):
         text = request.headers.get(name, "")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -47,7 +49,8 @@ class _Wanted:
 class SignIn:
     """The OAuth2 end points below `sharing/rest/oauth2` and `sharing/oauth2`.
 
-    *refusal* gives the sentence that refuses an account and its password, or None.
+    *refusal* gives the sentence that refuses an account and its password, or None; *applications* are those that have
+    a secret, which it is mapped to.
     """
 
     def __init__(
@@ -56,11 +59,13 @@ class SignIn:
         context: str,
         tokens: TokenBook,
         refusal: Callable[[str, str], str | None],
+        applications: Mapping[str, str] = MappingProxyType({}),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._context = context
         self._tokens = tokens
         self._refusal = refusal
+        self._applications = applications
         self._clock = clock
         self._pages: dict[str, _Wanted] = {}
         self._codes: dict[str, _Wanted] = {}
@@ -200,7 +205,11 @@ class SignIn:
         raise _oauth_failure(400, "Invalid grant_type")
 
     def _application_token(self, call: Call, client: str) -> Reply:
-        if self._refusal(client, call.get("client_secret") or "") is not None:
+        secret = call.get("client_secret") or ""
+        known = self._applications.get(client)
+        if known is not None and not hmac.compare_digest(known.encode(), secret.encode()):
+            raise _oauth_failure(400, "Invalid client_secret")
+        if known is None and self._refusal(client, secret) is not None:
             raise _oauth_failure(400, "Invalid client_id")
         minutes = _minutes(call, default=120.0)
         issued, _ = self._tokens.issue(client, minutes)

@@ -230,7 +230,7 @@ class SimulatedSite:
         if lower in ("admin/generatetoken", "tokens", "tokens/generatetoken"):
             call.operation = "generateToken"
             return self._generate_token(call, rest=lower.startswith("tokens"))
-        if lower == "admin/publickey":
+        if lower == "admin/publickey" and "publicKey" not in self.switches.lacking:
             call.operation = "publicKey"
             return Reply(self._key().public())
         self._refuse_as_a_whole(lower)
@@ -404,7 +404,8 @@ class SimulatedSite:
         bound = self.switches.token_check == "bound"
         told = self.tokens.judge(token, referer, address, bound=bound)
         call.user = self.tokens.user_of(token)
-        if told is not None and call.user is None and self.portal_tokens is not None:
+        shown_the_portal_s = told is not None and call.user is None and self.switches.portal_token == "accepted"
+        if shown_the_portal_s and self.portal_tokens is not None:
             told = self.portal_tokens.judge(token, referer, address, bound=bound)
             call.user = self.portal_tokens.user_of(token)
             if told is None and bound and self.portal_tokens.bound_to_address(token):

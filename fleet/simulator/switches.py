@@ -31,6 +31,7 @@ class Switches:
     token_check: Literal["bound", "unbound", "foreign"] = "bound"
     token_life: float = 3600.0
     header_token: Literal["accepted", "ignored"] = "accepted"
+    portal_token: Literal["accepted", "refused"] = "accepted"
     post_token_in_query: bool = True
     get_generate_token: bool = False
     clock_offset: float = 0.0

@@ -24,6 +24,8 @@ class Authority:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._contexts: dict[str, ssl.SSLContext] = {}
+        self.demands_certificate = False
+        """Whether servers take only clients that show a certificate of this authority."""
         self.ca_file = folder / "simulated-ca.pem"
         self._certificate = self._make("Simulated Authority", self._key.public_key(), days=30, authority=True)
         self.ca_file.write_bytes(_pem(self._certificate))
@@ -35,19 +37,33 @@ class Authority:
             known = self._contexts[kind] = self._context(kind)
         return known
 
+    def client_file(self) -> Path:
+        """A file with the certificate and key of a client that the servers accept."""
+        return self._issue("simulated-client.pem", "simulated-administrator", days=20, names=())
+
     def _context(self, kind: str) -> ssl.SSLContext:
+        file = self._issue(
+            f"simulated-{kind}.pem",
+            "elsewhere.example" if kind == "cert-name" else "localhost",
+            days=-1 if kind == "cert-expired" else 20,
+            names=("elsewhere.example",) if kind == "cert-name" else ("localhost", "127.0.0.1"),
+            self_signed=kind == "cert-self-signed",
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        if self.demands_certificate:
+            context.load_verify_locations(self.ca_file)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    def _issue(self, name: str, subject: str, *, days: int, names: tuple[str, ...], self_signed: bool = False) -> Path:
+        """A new certificate with its key, both in one file that only its owner can read."""
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ec
 
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._make(
-            "elsewhere.example" if kind == "cert-name" else "localhost",
-            key.public_key(),
-            days=-1 if kind == "cert-expired" else 20,
-            names=("elsewhere.example",) if kind == "cert-name" else ("localhost", "127.0.0.1"),
-            signer=key if kind == "cert-self-signed" else None,
-        )
-        file = self._folder / f"simulated-{kind}.pem"
+        certificate = self._make(subject, key.public_key(), days=days, names=names, signer=key if self_signed else None)
+        file = self._folder / name
         file.touch(mode=0o600)
         file.write_bytes(
             key.private_bytes(
@@ -55,9 +71,7 @@ class Authority:
             )
             + _pem(certificate)
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        return file
 
     def _make(
         self,

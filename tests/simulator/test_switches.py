@@ -410,6 +410,21 @@ async def test_switch_header_token(simulate: Simulate) -> None:
     assert (await ask(f"{site.url}/admin/info", headers=header)).code == 499
 
 
+async def test_switch_portal_token(simulate: Simulate) -> None:
+    simulator = await simulate(sites=1, federated=True)
+    assert simulator.portal is not None
+    site = simulator.sites["sim-0001"]
+    token, _ = simulator.portal.tokens.issue("siteadmin", 60, referer="tests")
+    header = {"X-Esri-Authorization": f"Bearer {token}", "Referer": "tests"}
+    assert (await ask(f"{site.url}/admin/info", headers=header)).json["loggedInUser"] == "siteadmin"
+    site.switches.set("portal-token", "refused")
+    assert (await ask(f"{site.url}/admin/info", headers=header)).code == 498
+    form = {"token": token, "serverURL": f"{site.url}/rest/services", "referer": "tests", "f": "json"}
+    exchanged = (await ask(f"{simulator.portal.url}/sharing/rest/generateToken", form=form, headers=header)).json
+    header["X-Esri-Authorization"] = f"Bearer {exchanged['token']}"
+    assert (await ask(f"{site.url}/admin/info", headers=header)).json["loggedInUser"] == "siteadmin"
+
+
 async def test_switch_post_token_in_query(simulate: Simulate) -> None:
     site = await one(simulate)
     token = {"token": await sign_in(site)}

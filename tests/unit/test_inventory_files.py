@@ -194,7 +194,7 @@ def test_rule_t3_a_secret_file_that_others_can_read_is_refused(tmp_path: Path) -
     file.write_text("hunter22\n")
     reference = CredentialRef(kind="file", where=str(file))
     file.chmod(0o644)
-    with pytest.raises(ConfigFailed, match="read by others"):
+    with pytest.raises(ConfigFailed, match="read or written by others"):
         SecretStore().resolve(reference)
     file.chmod(0o600)
     assert SecretStore().resolve(reference).reveal() == "hunter22"
