@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from typing import Any
 
@@ -301,10 +302,20 @@ def certificate(call: Call) -> Reply:
         "serialNumber": "2b0e6c1f",
         "version": "3",
         "signatureAlgorithm": "SHA256withRSA",
+        "keyUsage": ["DigitalSignature", "Key_encipherment"],
+        **_fingerprints(f"{found.name}/{call.args['alias']}/{end}"),
     }
     if call.site.state.number >= 11.1:
         value |= {"validFromEpoch": round(start * 1000), "validUntilEpoch": round(end * 1000)}
     return Reply(value)
+
+
+def _fingerprints(text: str) -> dict[str, str]:
+    """Digests in hex, of *text* in the place of a certificate."""
+    return {
+        f"{name}Fingerprint": hashlib.new(name, text.encode(), usedforsecurity=False).hexdigest()
+        for name in ("md5", "sha1", "sha256")
+    }
 
 
 def generate_certificate(call: Call) -> Reply:

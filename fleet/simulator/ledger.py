@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,11 @@ HIDDEN = frozenset(
         "refresh_token",
     }
 )
+
+_INSIDE = re.compile(
+    r"""("\w*(?:password|secret|sharedkey|trustkey|token)\w*"\s*:\s*)"(?:[^"\\]|\\.)*"?""", re.IGNORECASE
+)
+"""A secret member of the JSON in a parameter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,5 +106,5 @@ class Ledger:
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = _INSIDE.sub(r'\1"***"', str(value))
     return text if len(text) <= 2000 else text[:2000] + "…"

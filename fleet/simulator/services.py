@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 import anyio
@@ -147,6 +148,7 @@ def _iteminfo(service: Service) -> dict[str, Any]:
     return {
         "culture": "en-US",
         "name": service.name,
+        "guid": str(uuid.uuid5(uuid.NAMESPACE_OID, service.key)).upper(),
         "catalogPath": "",
         "snippet": "",
         "description": service.definition["description"],

@@ -92,6 +92,10 @@ def edit_directory(call: Call) -> Reply:
     return Reply({"status": "success", "messages": []}, changed=True)
 
 
+def recover_directories(call: Call) -> Reply:
+    return Reply(dict(SUCCESS), changed=True)
+
+
 def clean_directory(call: Call) -> Reply:
     if call.args["dir"] not in call.site.state.directories:
         raise _not_found(call)
@@ -252,6 +256,7 @@ ROUTES: tuple[Route, ...] = (
     route("POST", f"{_BASE}/properties/update", update_properties, changes=True),
     route("GET POST", _DIRECTORIES, directories),
     route("POST", f"{_DIRECTORIES}/register", register_directory, changes=True),
+    route("POST", f"{_DIRECTORIES}/recover", recover_directories, changes=True, run_async=True),
     route("GET POST", f"{_DIRECTORIES}/<dir>", directory),
     route("POST", f"{_DIRECTORIES}/<dir>/edit", edit_directory, changes=True),
     route("POST", f"{_DIRECTORIES}/<dir>/clean", clean_directory, changes=True),

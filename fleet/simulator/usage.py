@@ -72,7 +72,7 @@ def _checked(call: Call) -> dict[str, Any]:
             given["metadata"] = json.loads(given["metadata"])
         except ValueError:
             given["metadata"] = {}
-    return given
+    return {"metadata": {}, **given}
 
 
 def report(call: Call) -> Reply:
