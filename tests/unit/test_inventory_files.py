@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from fleet.errors import ConfigFailed, InventoryError, UsageError
+from fleet.health.sweeping import load_checks
 from fleet.inventory.load import Source, find_sources, load, load_with_origins
+from fleet.inventory.model import Inventory
 from fleet.inventory.secrets import CredentialRef, Secret, SecretStore
+from fleet.inventory.tables import check_names
 
 Write = Callable[[str], Path]
 
@@ -46,7 +49,7 @@ timeout = "1m30s"
 """
 
 
-def read(path: Path) -> object:
+def read(path: Path) -> Inventory:
     return load([Source(path, trusted=True)])
 
 
@@ -100,6 +103,154 @@ url = "https://all.example.com/arcgis"
     assert "hunter22" not in text
 
 
+def test_what_is_wrong_with_groups_hides_nothing_that_is_wrong_with_sites(write_inventory: Write) -> None:
+    path = write_inventory(
+        """[groups.a]
+groups = ["b", "nordcs"]
+[groups.b]
+groups = ["a"]
+[groups.nordics]
+[groups.insecure]
+allow_http = true
+[groups.far]
+auth = { kind = "portal", portal = "http://portal.example.com/arcgis" }
+[sites.one]
+url = "http://one.example.com/arcgis"
+groups = ["nope"]
+[sites.two]
+url = "http://two.example.com/arcgis"
+groups = ["b"]
+[sites.three]
+url = "http://three.example.com/arcgis"
+groups = ["insecur"]
+[sites.four]
+url = "https://four.example.com/arcgis"
+groups = ["far"]
+[sites.five]
+url = "https://five.example.com/arcgis"
+groups = ["far", "b"]
+"""
+    )
+    assert [text.removeprefix(str(path)) for text in problems(path)] == [
+        ":2: groups.a.groups: unknown group 'nordcs' (did you mean nordics?)",
+        ":4: groups.b.groups: groups nest in a circle: a > b > a",
+        ":9: groups.far.auth.portal: the portal has an http:// address, which sends tokens in clear: use https://",
+        ":11: sites.one.url: http:// sends tokens in clear: use https://, or say allow_http = true",
+        ":12: sites.one.groups: unknown group 'nope'",
+        ":14: sites.two.url: http:// sends tokens in clear: use https://, or say allow_http = true",
+        ":18: sites.three.groups: unknown group 'insecur' (did you mean insecure?)",
+    ]
+
+
+def test_every_circle_of_groups_is_told(write_inventory: Write) -> None:
+    path = write_inventory(
+        """[groups.a]
+groups = ["b"]
+[groups.b]
+groups = ["c", "a"]
+[groups.c]
+groups = ["a", "c"]
+[groups.d]
+groups = ["a", "e"]
+[groups.e]
+groups = ["d"]
+"""
+    )
+    assert sorted(text.rpartition(": ")[2] for text in problems(path)) == [
+        "a > b > a",
+        "a > b > c > a",
+        "c > c",
+        "d > e > d",
+    ]
+
+
+def test_groups_nest_widely_and_deeply_without_end(write_inventory: Write) -> None:
+    """Forty layers of two groups that hold both of the next have 2**40 ways through."""
+    layers = [
+        f'[groups.g{level}{side}]\ngroups = ["g{level + 1}a", "g{level + 1}b"]\n'
+        for level in range(40)
+        for side in "ab"
+    ]
+    text = "".join(layers) + '[groups.g40a]\n[groups.g40b]\n[sites.x]\nurl = "https://x.example.com"\n'
+    inventory = read(write_inventory(text + 'groups = ["g40a"]\n'))
+    assert len(inventory["x"].groups) == 81
+    chain = "".join(f'[groups.c{level}]\ngroups = ["c{level + 1}"]\n' for level in range(3000)) + "[groups.c3000]\n"
+    [told] = problems(write_inventory(chain))
+    assert "groups nest more than 100 deep here" in told
+
+
+def test_an_unknown_check_is_told_with_the_nearest_that_is_installed(write_inventory: Write) -> None:
+    path = write_inventory(
+        """[defaults.checks]
+servces = { warning = 1 }
+[groups.a]
+checks = { tls = { warning = "30d", critcal = "7d" }, machines = { severity = "wrning" } }
+[sites.x]
+url = "https://x.example.com/arcgis"
+checks.licence.enabled = false
+"""
+    )
+    assert [text.removeprefix(str(path)) for text in problems(path)] == [
+        ":2: defaults.checks.servces: there is no health check of this name (did you mean services?)",
+        ":4: groups.a.checks.tls.critcal: unknown key (did you mean critical?)",
+        ":4: groups.a.checks.machines.severity: this must be one of warning, critical (did you mean warning?)",
+        ":7: sites.x.checks.licence: there is no health check of this name (did you mean license?)",
+    ]
+
+
+def test_the_checks_that_an_inventory_may_name_are_those_that_a_sweep_knows() -> None:
+    assert check_names() == set(load_checks())
+
+
+MISTAKES = [
+    ("[sites.x]\nurl = 'https://x.example.com'\nURL = 'x'", "x:3: sites.x.URL: unknown key (did you mean url?)"),
+    ("[site.x]\nurl = 'x'", "x:1: site: unknown table (did you mean sites?)"),
+    ("sites = 5", "x:1: sites: write [sites.NAME] tables"),
+    ("[sites]\nx = 5", "x:2: sites.x: this is a number, and must be a table"),
+    ("[sites.x]", "x:1: sites.x: a site needs a url"),
+    ("[sites.x]\nurl = 5", "x:2: sites.x.url: this is a number, and must be an address such as https://host/arcgis"),
+    ("[defaults]\nusername = ''", "x:2: defaults.username: this is an empty text, and must be a text"),
+    ("[defaults]\nusername = 2026-01-01", "x:2: defaults.username: this is a date or time, and must be a text"),
+    ("[defaults]\nprotected = 'yes'", "x:2: defaults.protected: this is a text, and must be true or false"),
+    ("[defaults]\nreads = true", "x:2: defaults.reads: this is true or false, and must be a whole number"),
+    ("[defaults]\nreads = 0", "x:2: defaults.reads: this must be from 1 to 64"),
+    ("[defaults]\nretries = 11", "x:2: defaults.retries: this must be from 0 to 10"),
+    ("[defaults]\ntimeout = 30", "x:2: defaults.timeout: this is a number, and must be a duration in quotes"),
+    ("[defaults]\ntimeout = '30'", "x:2: defaults.timeout: '30' is no duration: write a number with a unit"),
+    ("[defaults]\ntimeout = '30m1h'", "x:2: defaults.timeout: '30m1h' is no duration: the largest unit comes first"),
+    ("[defaults]\ntimeout = '0s'", "x:2: defaults.timeout: the time must be more than nothing and at most a day"),
+    ("[defaults]\nlabels = { tier = 1 }", "x:2: defaults.labels.tier: this is a number, and must be a text"),
+    ("[defaults]\nlabels = { 'a b' = 'x' }", "x:2: defaults.labels.a b: a label's name begins with"),
+    ("[defaults.labels]\nnot = 'x'", "x:2: defaults.labels.not: not is a word of the selector language"),
+    ("[groups.or]", "x:1: groups.or: or is a word of the selector language"),
+    ("[groups.-a]", "x:1: groups.-a: a name begins with a letter or digit"),
+    ("[groups.a]\ngroups = 'b'", "x:2: groups.a.groups: this is a text, and must be a list of names"),
+    ("[groups.a]\nurl = 'https://x.example.com'", "x:2: groups.a.url: unknown key"),
+    ("[groups.a]\n[sites.a]\nurl = 'https://x.example.com'", "x:1: groups.a: a site has this name already"),
+    ("[mask]\npath = ['x']", "x:2: mask.path: unknown key (did you mean paths?)"),
+    ("[mask]\npaths = 'x'", "x:2: mask.paths: this must be a list of texts"),
+    ("[defaults]\npassword = 'hunter22'", "x:2: defaults.password: a secret is not written here in clear"),
+    ("[defaults]\npassword = {}", "x:2: defaults.password: a secret has exactly one of env, file, keyring, command"),
+    ("[defaults]\npassword = { evn = 'X' }", "x:2: defaults.password.evn: unknown key (did you mean env?)"),
+    ("[defaults]\nauth = { kind = 'portl' }", "(did you mean portal?)"),
+    ("[defaults]\nauth = { kind = 'portal' }", 'x:2: defaults.auth: kind = "portal" also needs portal'),
+    ("[defaults]\ntls = { key = 'k.pem' }", "x:2: defaults.tls: a key"),
+    ("[defaults]\nreads = 1\nreads = 2\n", "x:3: defaults.reads: this is not TOML: this key is there already in column"),
+    ("[defaults]\nreads = 1\n[defaults]", "x:3: this is not TOML: Cannot declare ('defaults',) twice in column"),
+    ("[defaults]\npassword = hunter22", "x:2: this is not TOML: Invalid value in column 12"),
+    ('[defaults]\npassword = """hunter22', "x:2: this is not TOML: Unterminated string at the end of the file"),
+    ("hunter22", "x:1: this is not TOML: Expected '=' after a key in a key/value pair at the end of the file"),
+]
+
+
+@pytest.mark.parametrize(("text", "sentence"), MISTAKES)
+def test_each_mistake_has_its_place_and_its_sentence(write_inventory: Write, text: str, sentence: str) -> None:
+    path = write_inventory(text)
+    told = "\n".join(problems(path)).replace(str(path), "x")
+    assert sentence in told
+    assert "hunter22" not in told
+
+
 def test_http_is_refused_unless_allowed_or_loopback(write_inventory: Write) -> None:
     [told] = problems(write_inventory('[sites.a]\nurl = "http://gis.example.com/arcgis"\n'))
     assert "allow_http" in told
@@ -137,6 +288,7 @@ def test_origins_name_file_line_and_table(write_inventory: Write) -> None:
     assert found["timeout"] == (14, "groups.emea")
     assert found["username"] == (3, "defaults")
     assert found["labels.colour"] == (18, "groups.nordics")
+    assert found["groups"] == (22, "sites.oslo")
     with pytest.raises(UsageError, match="did you mean oslo"):
         load_with_origins([Source(path, trusted=True)], "olso")
 
@@ -152,6 +304,36 @@ def test_several_files_join_groups_and_refuse_a_site_twice(tmp_path: Path) -> No
     (tmp_path / "c.toml").write_text('[sites.x]\nurl="https://z.example.com"\n')
     with pytest.raises(InventoryError, match=r"a\.toml:4"):
         load(find_sources([tmp_path]))
+
+
+def test_files_that_say_two_things_of_one_group_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('[groups.p]\nlabels = { tier = "x" }\n')
+    (tmp_path / "b.toml").write_text('[groups.p]\nlabels = { tier = "x", colour = "red" }\ntimeout = "5s"\n')
+    (tmp_path / "c.toml").write_text('[groups.p]\nlabels = { colour = "blue" }\ntimeout = "6s"\n')
+    with pytest.raises(InventoryError) as caught:
+        load(find_sources([tmp_path]))
+    assert [str(problem).replace(f"{tmp_path}/", "") for problem in caught.value.problems] == [
+        "c.toml:2: groups.p.labels.colour: b.toml:2 says something else here",
+        "c.toml:3: groups.p.timeout: b.toml:3 says something else here",
+    ]
+
+
+def test_a_folder_stands_for_its_toml_files_and_each_file_is_read_once(tmp_path: Path) -> None:
+    for name in ("b.toml", "a.toml", ".hidden.toml", "c.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.toml").mkdir()
+    a, b = tmp_path / "a.toml", tmp_path / "b.toml"
+    assert [source.path for source in find_sources([tmp_path])] == [a, b]
+    assert [source.path for source in find_sources([b, tmp_path, f"{tmp_path}/../{tmp_path.name}/a.toml"])] == [b, a]
+    for wrong, sentence in (
+        ("", "the path of the inventory is empty"),
+        (tmp_path / "folder.toml", "holds no"),
+    ):
+        with pytest.raises(UsageError, match=sentence):
+            find_sources([wrong])
+    for missing in (tmp_path / "nothing", "~nobody-at-all/inventory.toml"):
+        with pytest.raises(InventoryError, match="can't be read: No such file"):
+            load(find_sources([missing]))
 
 
 def test_where_the_inventory_comes_from(tmp_path: Path) -> None:
