@@ -131,33 +131,30 @@ def _keep(username: str, password: str, from_environment: bool) -> tuple[str, st
     return f'{{ keyring = "{SERVICE}" }}', f"the password is in the key ring, under {SERVICE} and {username}"
 
 
-def _quoted(text: str) -> str:
-    import json
-
-    return json.dumps(text)
-
-
 def _text(site: Site, username: str, reference: str, given: dict[str, Any]) -> str:
+    from fleet.toml_text import quoted
+
     lines = [
-        "# The ArcGIS Server sites of this fleet. `fleet inventory check` tells every mistake at once;",
-        "# `fleet inventory schema` prints a schema with which editors complete this file.",
+        "#:schema ./inventory.schema.json",
+        "# The ArcGIS Server sites of this fleet. `fleet inventory check` tells every mistake at once.",
+        "# With `fleet inventory schema > inventory.schema.json` beside this file, editors complete and check it.",
         "",
         "[defaults]",
-        f"username = {_quoted(username)}",
+        f"username = {quoted(username)}",
         f"password = {reference}     # or {{ file = … }}, {{ keyring = … }}, {{ command = [ … ] }}",
         '# timeout = "30s"                          # one request',
     ]
     if site.auth.portal:
-        lines.append(f'auth = {{ kind = "portal", portal = {_quoted(site.auth.portal)} }}')
+        lines.append(f'auth = {{ kind = "portal", portal = {quoted(site.auth.portal)} }}')
     lines += [
         "",
         "# [groups.prod]",
         '# labels = { tier = "prod" }',
         "",
-        f"[sites.{_quoted(site.name) if '.' in site.name else site.name}]",
-        f"url = {_quoted(site.url)}",
+        f"[sites.{quoted(site.name) if '.' in site.name else site.name}]",
+        f"url = {quoted(site.url)}",
     ]
     if site.tls.ca:
-        lines.append(f"tls = {{ ca = {_quoted(str(site.tls.ca))} }}")
+        lines.append(f"tls = {{ ca = {quoted(str(site.tls.ca))} }}")
     lines += ['# groups = ["prod"]', "# protected = true                        # changes ask for the site's name", ""]
     return "\n".join(lines)

@@ -15,6 +15,7 @@ from fleet.inventory.load import Source, find_sources, load, load_with_origins
 from fleet.inventory.model import Inventory
 from fleet.inventory.secrets import CredentialRef, Secret, SecretStore
 from fleet.inventory.tables import check_names
+from tests.inventory_mistakes import ACROSS_TABLES, IN_ONE_TABLE
 
 Write = Callable[[str], Path]
 
@@ -202,48 +203,7 @@ def test_the_checks_that_an_inventory_may_name_are_those_that_a_sweep_knows() ->
     assert check_names() == set(load_checks())
 
 
-MISTAKES = [
-    ("[sites.x]\nurl = 'https://x.example.com'\nURL = 'x'", "x:3: sites.x.URL: unknown key (did you mean url?)"),
-    ("[site.x]\nurl = 'x'", "x:1: site: unknown table (did you mean sites?)"),
-    ("sites = 5", "x:1: sites: write [sites.NAME] tables"),
-    ("[sites]\nx = 5", "x:2: sites.x: this is a number, and must be a table"),
-    ("[sites.x]", "x:1: sites.x: a site needs a url"),
-    ("[sites.x]\nurl = 5", "x:2: sites.x.url: this is a number, and must be an address such as https://host/arcgis"),
-    ("[defaults]\nusername = ''", "x:2: defaults.username: this is an empty text, and must be a text"),
-    ("[defaults]\nusername = 2026-01-01", "x:2: defaults.username: this is a date or time, and must be a text"),
-    ("[defaults]\nprotected = 'yes'", "x:2: defaults.protected: this is a text, and must be true or false"),
-    ("[defaults]\nreads = true", "x:2: defaults.reads: this is true or false, and must be a whole number"),
-    ("[defaults]\nreads = 0", "x:2: defaults.reads: this must be from 1 to 64"),
-    ("[defaults]\nretries = 11", "x:2: defaults.retries: this must be from 0 to 10"),
-    ("[defaults]\ntimeout = 30", "x:2: defaults.timeout: this is a number, and must be a duration in quotes"),
-    ("[defaults]\ntimeout = '30'", "x:2: defaults.timeout: '30' is no duration: write a number with a unit"),
-    ("[defaults]\ntimeout = '30m1h'", "x:2: defaults.timeout: '30m1h' is no duration: the largest unit comes first"),
-    ("[defaults]\ntimeout = '0s'", "x:2: defaults.timeout: the time must be more than nothing and at most a day"),
-    ("[defaults]\nlabels = { tier = 1 }", "x:2: defaults.labels.tier: this is a number, and must be a text"),
-    ("[defaults]\nlabels = { 'a b' = 'x' }", "x:2: defaults.labels.a b: a label's name begins with"),
-    ("[defaults.labels]\nnot = 'x'", "x:2: defaults.labels.not: not is a word of the selector language"),
-    ("[groups.or]", "x:1: groups.or: or is a word of the selector language"),
-    ("[groups.-a]", "x:1: groups.-a: a name begins with a letter or digit"),
-    ("[groups.a]\ngroups = 'b'", "x:2: groups.a.groups: this is a text, and must be a list of names"),
-    ("[groups.a]\nurl = 'https://x.example.com'", "x:2: groups.a.url: unknown key"),
-    ("[groups.a]\n[sites.a]\nurl = 'https://x.example.com'", "x:1: groups.a: a site has this name already"),
-    ("[mask]\npath = ['x']", "x:2: mask.path: unknown key (did you mean paths?)"),
-    ("[mask]\npaths = 'x'", "x:2: mask.paths: this must be a list of texts"),
-    ("[defaults]\npassword = 'hunter22'", "x:2: defaults.password: a secret is not written here in clear"),
-    ("[defaults]\npassword = {}", "x:2: defaults.password: a secret has exactly one of env, file, keyring, command"),
-    ("[defaults]\npassword = { evn = 'X' }", "x:2: defaults.password.evn: unknown key (did you mean env?)"),
-    ("[defaults]\nauth = { kind = 'portl' }", "(did you mean portal?)"),
-    ("[defaults]\nauth = { kind = 'portal' }", 'x:2: defaults.auth: kind = "portal" also needs portal'),
-    ("[defaults]\ntls = { key = 'k.pem' }", "x:2: defaults.tls: a key"),
-    ("[defaults]\nreads = 1\nreads = 2\n", "x:3: defaults.reads: this is not TOML: this key is there already in column"),
-    ("[defaults]\nreads = 1\n[defaults]", "x:3: this is not TOML: Cannot declare ('defaults',) twice in column"),
-    ("[defaults]\npassword = hunter22", "x:2: this is not TOML: Invalid value in column 12"),
-    ('[defaults]\npassword = """hunter22', "x:2: this is not TOML: Unterminated string at the end of the file"),
-    ("hunter22", "x:1: this is not TOML: Expected '=' after a key in a key/value pair at the end of the file"),
-]
-
-
-@pytest.mark.parametrize(("text", "sentence"), MISTAKES)
+@pytest.mark.parametrize(("text", "sentence"), [*IN_ONE_TABLE, *ACROSS_TABLES])
 def test_each_mistake_has_its_place_and_its_sentence(write_inventory: Write, text: str, sentence: str) -> None:
     path = write_inventory(text)
     told = "\n".join(problems(path)).replace(str(path), "x")
