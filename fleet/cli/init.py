@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -339,22 +338,20 @@ def _by_hand() -> list[str]:
 
 def _text(site: Site, reference: str) -> str:
     """The inventory, with comments that show what else can be written."""
-
-    def quoted(text: str | None) -> str:
-        # What JSON writes in quotes TOML reads, but for pairs of surrogates and one control.
-        return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    from fleet.toml_text import quoted
 
     auth = []
     if site.auth.portal:
         auth = [f'auth = {{ kind = "portal", portal = {quoted(site.auth.portal)} }}']
     tls = [f"tls = {{ ca = {quoted(str(site.tls.ca))} }}"] if site.tls.ca else []
     lines = [
-        "# The ArcGIS Server sites of this fleet.",
-        "# `fleet inventory check` tells every mistake at once; `fleet inventory schema` prints a schema with which",
-        "# editors complete this file. A site's own values win over its groups', and those over the defaults.",
+        "#:schema ./inventory.schema.json",
+        "# The ArcGIS Server sites of this fleet. `fleet inventory check` tells every mistake at once, and with",
+        "# `fleet inventory schema > inventory.schema.json` beside it, editors complete this file. A site's own",
+        "# values win over its groups', and those over the defaults.",
         "",
         "[defaults]",
-        f"username = {quoted(site.username)}",
+        f"username = {quoted(site.username or '')}",
         "# Where the password lies, never the password itself. Other places:",
         '#   { env = "NAME" }   { file = "PATH" }   { keyring = "SERVICE" }   { command = ["pass", "gis"] }',
         f"password = {reference}",

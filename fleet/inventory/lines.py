@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 
 __all__ = ["LineIndex"]
 
@@ -26,6 +27,7 @@ class LineIndex:
 
     def __init__(self, text: str) -> None:
         self._lines: dict[tuple[str, ...], int] = {}
+        self._keys: list[tuple[int, tuple[str, ...]]] = []
         self._read(text)
 
     def __getitem__(self, path: tuple[str, ...]) -> int | None:
@@ -41,6 +43,11 @@ class LineIndex:
     def lines(self) -> dict[tuple[str, ...], int]:
         """Every path that was found, with its line (from 1)."""
         return self._lines
+
+    def key_at(self, line: int) -> tuple[str, ...]:
+        """The key or table that was begun last on *line* or above it; empty above the first one."""
+        place = bisect_right(self._keys, line, key=lambda entry: entry[0])
+        return self._keys[place - 1][1] if place else ()
 
     def _read(self, text: str) -> None:
         table: tuple[str, ...] = ()
@@ -68,6 +75,7 @@ class LineIndex:
                 until, depth = _scan(line, 0, until, depth)
 
     def _note(self, path: tuple[str, ...], number: int) -> None:
+        self._keys.append((number, path))
         for length in range(1, len(path) + 1):
             self._lines.setdefault(path[:length], number)
 

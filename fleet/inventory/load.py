@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,9 @@ FILE_CAP = 16 * 1024 * 1024
 TOP_KEYS = ("defaults", "groups", "sites", "mask")
 MERGED = ("labels", "checks")
 """Tables that are put together key by key; every other value is taken whole from the nearest table that has it."""
+
+NESTING_CAP = 100
+"""How deep groups may nest; a site would be in as many groups as the chain is long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,16 @@ def find_sources(
 
     A folder stands for all its `*.toml`, in the order of their names. Raises `UsageError` where there is none.
     """
+    if any(not str(path) for path in paths):
+        raise UsageError("the path of the inventory is empty")
     given = [Path(path) for path in paths]
     if not given and (variable := environment.get("FLEET_INVENTORY")):
         given = [Path(part) for part in variable.split(os.pathsep) if part]
     if given:
-        return [Source(file, trusted=True) for path in given for file in _files_of(path)]
+        files = dict.fromkeys(file for path in given for file in _files_of(path))
+        # A file that is named twice, by itself and by its folder say, is read once.
+        once = {file.resolve(): file for file in reversed(files)}
+        return [Source(file, trusted=True) for file in files if once[file.resolve()] is file]
     here = (folder or Path.cwd()) / "inventory.toml"
     if here.is_file():
         return [Source(here, trusted=False)]
@@ -82,14 +91,20 @@ def find_sources(
 
 
 def _files_of(path: Path) -> Iterator[Path]:
-    path = path.expanduser()
-    if path.is_dir():
-        files = sorted(path.glob("*.toml"))
-        if not files:
-            raise UsageError(f"the inventory folder {path} holds no *.toml file")
-        yield from files
-    else:
+    with suppress(RuntimeError):
+        # The `~` of a user whom this machine does not know stays, and there is no such file.
+        path = path.expanduser()
+    try:
+        folder = path.is_dir()
+    except OSError as error:
+        raise UsageError(f"the inventory {path} can't be read: {error.strerror or error}") from None
+    if not folder:
         yield path
+        return
+    files = sorted(file for file in path.glob("*.toml") if not file.name.startswith(".") and not file.is_dir())
+    if not files:
+        raise UsageError(f"the inventory folder {path} holds no *.toml file")
+    yield from files
 
 
 def load(sources: Iterable[Source], *, allow_commands: bool = False) -> Inventory:
@@ -139,9 +154,9 @@ class _Loader:
         self._files: list[_File] = []
         self._groups: dict[str, list[_Layer]] = {}
         self._sites: dict[str, _Layer] = {}
+        self._holders: dict[str, list[str]] = {}
         self._folded: dict[tuple[int, tuple[str, ...]], list[_Layer]] = {}
-        self._ancestry: dict[str, tuple[str, ...]] = {}
-        self._groups_broken = False
+        self._portals_told: set[int] = set()
 
     def load(self, sources: Iterable[Source]) -> Inventory:
         for source in sources:
@@ -163,7 +178,8 @@ class _Loader:
         return Inventory(
             sites=sites,
             groups={
-                name: Group(name=name, parents=self._parents(name), sites=tuple(members[name])) for name in self._groups
+                name: Group(name=name, parents=tuple(self._holders[name]), sites=tuple(members[name]))
+                for name in self._groups
             },
             mask=mask,
             files=tuple(file.path for file in self._files),
@@ -182,13 +198,14 @@ class _Loader:
                     file=name,
                     line=None,
                     key="",
-                    message=f"can't be read: {error.strerror}",
+                    message=f"can't be read: {error.strerror or error}",
                 )
             )
             return
         if len(raw) > FILE_CAP:
             self._problems.append(Problem(file=name, line=None, key="", message="is larger than 16 MiB"))
             return
+        text = ""
         try:
             text = raw.decode("utf-8-sig").replace("\r\n", "\n")
             data = tomllib.loads(text)
@@ -197,7 +214,7 @@ class _Loader:
             self._problems.append(Problem(file=name, line=line, key="", message="this is not UTF-8 text"))
             return
         except tomllib.TOMLDecodeError as error:
-            self._problems.append(_syntax_problem(name, str(error)))
+            self._problems.append(_syntax_problem(name, text, str(error)))
             return
         except RecursionError:
             self._problems.append(Problem(file=name, line=None, key="", message="is nested too deeply"))
@@ -279,150 +296,129 @@ class _Loader:
 
     # Groups
 
-    def _parents(self, group: str) -> tuple[str, ...]:
-        """The groups that *group* itself belongs to: those that list it as nested, in the order of the files."""
-        return tuple(
-            name
-            for name, layers in self._groups.items()
-            if any(group in layer.values.get("groups", ()) for layer in layers)
-        )
-
     def _check_groups(self) -> None:
+        nested: dict[str, dict[str, _Layer]] = {}
+        self._holders = {name: [] for name in self._groups}
         for name, layers in self._groups.items():
             if name in self._sites:
-                self._report(
-                    layers[0].file,
-                    layers[0].where,
-                    "a site has this name already",
-                    None,
-                )
+                self._report(layers[0].file, layers[0].where, "a site has this name already", None)
+            nested[name] = {}
             for layer in layers:
-                for nested in layer.values.get("groups", ()):
-                    if nested not in self._groups:
-                        self._groups_broken = True
-                        place = (*layer.where, "groups")
-                        self._report(
-                            layer.file,
-                            place,
-                            f"unknown group {nested!r}",
-                            nearest(nested, self._groups),
-                        )
+                for inner in layer.values.get("groups", ()):
+                    known = inner if inner in self._groups else self._unknown_group(layer, inner)
+                    if known is None:
+                        continue
+                    if name not in self._holders[known]:
+                        self._holders[known].append(name)
+                    if known == inner:
+                        nested[name].setdefault(inner, layer)
             self._check_joined(layers)
-        for name in self._groups:
-            cycle = self._cycle(name)
-            self._groups_broken = self._groups_broken or cycle is not None
-            if cycle is not None and name == min(cycle):
-                layer = self._groups[name][0]
-                self._report(
-                    layer.file,
-                    (*layer.where, "groups"),
-                    f"groups nest in a circle: {' > '.join([*cycle, cycle[0]])}",
-                    None,
-                )
+        self._check_nesting(nested)
+
+    def _unknown_group(self, layer: _Layer, name: str) -> str | None:
+        """Report that there is no group *name*; the one that was most likely meant, so that reading can go on."""
+        hint = nearest(name, self._groups)
+        self._report(layer.file, (*layer.where, "groups"), f"unknown group {name!r}", hint)
+        return hint
+
+    def _check_nesting(self, nested: Mapping[str, Mapping[str, _Layer]]) -> None:
+        """Report every circle, and groups that nest too deeply. *nested* has the table that lists each inner group."""
+        height: dict[str, int] = {}
+        for start in nested:
+            if start in height:
+                continue
+            way = [start]
+            waiting = [iter(nested[start])]
+            height[start] = 0  # on the way, not known yet
+            while way:
+                inner = next(waiting[-1], None)
+                name = way[-1]
+                if inner is None:
+                    height[name] = 1 + max((height[below] for below in nested[name]), default=0)
+                    if height[name] == NESTING_CAP + 1:
+                        layer = self._groups[name][0]
+                        self._report(layer.file, layer.where, f"groups nest more than {NESTING_CAP} deep here", None)
+                    way.pop()
+                    waiting.pop()
+                elif inner not in height:
+                    height[inner] = 0
+                    way.append(inner)
+                    waiting.append(iter(nested[inner]))
+                elif height[inner] == 0:
+                    circle = " > ".join([*way[way.index(inner) :], inner])
+                    layer = nested[name][inner]
+                    place = (*layer.where, "groups")
+                    self._report(layer.file, place, f"groups nest in a circle: {circle}", None)
 
     def _check_joined(self, layers: list[_Layer]) -> None:
         """A group may be told in several files, but not told two things."""
-        first = layers[0]
-        for layer in layers[1:]:
-            for key, value in layer.values.items():
-                if key not in (*MERGED, "groups") and first.values.get(key, value) != value:
-                    self._report(
-                        layer.file,
-                        (*layer.where, key),
-                        f"{first.file.path} says something else here",
-                        None,
-                    )
+        told: dict[tuple[str, ...], tuple[Any, _Layer]] = {}
+        for layer in layers:
+            for path, value in _leaves(layer.values):
+                if path == ("groups",):
+                    continue
+                said, other = told.setdefault(path, (value, layer))
+                if said != value:
+                    place = f"{other.file.path}:{other.file.line((*other.where, *path))}"
+                    self._report(layer.file, (*layer.where, *path), f"{place} says something else here", None)
 
-    def _cycle(self, start: str) -> list[str] | None:
-        """The way round from *start* back to it, if there is one."""
-        stack: list[tuple[str, list[str]]] = [(start, [start])]
-        seen: set[str] = set()
+    def _upwards(self, listed: Iterable[str]) -> tuple[list[str], list[str]]:
+        """The groups *listed* and all that hold them, in two orders: as they are met on the way up, and the strongest first.
+
+        Strongest first means the order listed, but each group after the ones that hold it.
+        """
+        met: dict[str, None] = {}
+        strongest: list[str] = []
+        stack = [(name, False) for name in reversed(tuple(listed))]
         while stack:
-            name, way = stack.pop()
-            for layer in self._groups.get(name, ()):
-                for nested in layer.values.get("groups", ()):
-                    if nested == start:
-                        return way
-                    if nested not in seen:
-                        seen.add(nested)
-                        stack.append((nested, [*way, nested]))
-        return None
-
-    def _upwards(self, group: str) -> tuple[str, ...]:
-        """*group* and every group that holds it, nearest first."""
-        known = self._ancestry.get(group)
-        if known is None:
-            found: dict[str, None] = {group: None}
-            for parent in self._parents(group):
-                found |= dict.fromkeys(self._upwards(parent))
-            known = self._ancestry[group] = tuple(found)
-        return known
-
-    def _outermost_first(self, group: str) -> list[str]:
-        """The groups that hold *group*, each before the ones that it lists, and *group* last."""
-        order: dict[str, None] = {}
-        for parent in self._parents(group):
-            order |= dict.fromkeys(self._outermost_first(parent))
-        return [*order, group]
+            name, holders_done = stack.pop()
+            if holders_done:
+                strongest.append(name)
+            elif name not in met:
+                met[name] = None
+                stack.append((name, True))
+                stack += [(holder, False) for holder in reversed(self._holders[name])]
+        return list(met), strongest
 
     # Sites
 
-    def _layers(self, site: _Layer) -> list[_Layer]:
+    def _layers(self, site: _Layer, listed: tuple[str, ...]) -> list[_Layer]:
         """What a site takes its values from after its own table, nearest first.
 
         The groups come in the order in which the site lists them; a nested group yields to the group that lists it.
         """
-        listed = site.values.get("groups", ())
         key = (id(site.file), listed)
         known = self._folded.get(key)
         if known is None:
-            order = dict.fromkeys(group for name in listed for group in self._outermost_first(name))
-            known = [layer for group in order for layer in self._groups.get(group, ())]
+            known = [layer for group in self._upwards(listed)[1] for layer in self._groups[group]]
             known.append(_Layer(site.file.defaults, site.file, ("defaults",)))
             self._folded[key] = known
         return known
 
     def _make_sites(self) -> dict[str, Site]:
-        sound = not self._groups_broken
         sites: dict[str, Site] = {}
         bases: dict[tuple[int, tuple[str, ...]], tuple[dict[str, Any], tuple[str, ...]]] = {}
         urls: dict[str, str] = {}
         for name, layer in self._sites.items():
             listed: tuple[str, ...] = layer.values.get("groups", ())
-            known = True
-            for group in listed:
-                if group not in self._groups:
-                    place = (*layer.where, "groups")
-                    self._report(
-                        layer.file,
-                        place,
-                        f"unknown group {group!r}",
-                        nearest(group, self._groups),
-                    )
-                    known = False
+            if any(group not in self._groups for group in listed):
+                # What else is wrong with the site is told as if the group that was meant had been named.
+                meant = [group if group in self._groups else self._unknown_group(layer, group) for group in listed]
+                listed = tuple(dict.fromkeys(group for group in meant if group is not None))
             url = layer.values.get("url")
             if url is not None:
                 if url in urls:
-                    self._report(
-                        layer.file,
-                        (*layer.where, "url"),
-                        f"the site {urls[url]} has this url already",
-                        None,
-                    )
-                urls[url] = name
-            if not sound or not known:
-                # Folding needs whole groups; what is wrong with them is reported already.
-                continue
+                    self._report(layer.file, (*layer.where, "url"), f"the site {urls[url]} has this url already", None)
+                urls.setdefault(url, name)
             key = (id(layer.file), listed)
             if key not in bases:
-                found = dict.fromkeys(up for group in listed for up in self._upwards(group))
                 bases[key] = (
-                    _fold(part.values for part in self._layers(layer)),
-                    tuple(found),
+                    _fold(part.values for part in self._layers(layer, listed)),
+                    tuple(self._upwards(listed)[0]),
                 )
             base, groups = bases[key]
             values = _fold((layer.values, base))
-            self._check_site(layer, values)
+            self._check_site(layer, listed, values)
             if "url" not in values:
                 continue
             values.pop("allow_plaintext", None)
@@ -433,28 +429,23 @@ class _Loader:
             sites[name] = Site(name=name, **values)
         return sites
 
-    def _check_site(self, layer: _Layer, values: Mapping[str, Any]) -> None:
+    def _check_site(self, layer: _Layer, listed: tuple[str, ...], values: Mapping[str, Any]) -> None:
         """What can only be told once everything is folded in."""
-        url = values.get("url")
-        allowed = values.get("allow_http", False)
-        if url is not None and url.startswith("http://") and not allowed and not is_loopback(host_of(url)):
-            self._report(
-                layer.file,
-                (*layer.where, "url"),
-                "http:// sends tokens in clear: use https://, or say allow_http = true",
-                None,
-            )
-        auth = values.get("auth")
-        if auth is None:
+        if values.get("allow_http", False):
             return
-        if auth.portal is not None and auth.portal.startswith("http://"):
-            if not allowed and not is_loopback(host_of(auth.portal)):
-                self._report(
-                    layer.file,
-                    (*layer.where, "auth"),
-                    "the portal has an http:// address: use https://",
-                    None,
-                )
+        url, auth = values.get("url"), values.get("auth")
+        if url is not None and url.startswith("http://") and not is_loopback(host_of(url)):
+            message = "http:// sends tokens in clear: use https://, or say allow_http = true"
+            self._report(layer.file, (*layer.where, "url"), message, None)
+        if auth is None or auth.portal is None or not auth.portal.startswith("http://"):
+            return
+        if not is_loopback(host_of(auth.portal)):
+            # Said once, where the portal is named, and not for every site that takes it from there.
+            source = next(part for part in (layer, *self._layers(layer, listed)) if "auth" in part.values)
+            if id(source.values) not in self._portals_told:
+                self._portals_told.add(id(source.values))
+                message = "the portal has an http:// address, which sends tokens in clear: use https://"
+                self._report(source.file, (*source.where, "auth", "portal"), message, None)
 
     def _mask(self) -> tuple[str, ...]:
         paths: list[str] = []
@@ -477,16 +468,28 @@ class _Loader:
     def origins(self, site: str) -> list[Origin]:
         """Where each value of *site* comes from, in the order of the keys' table."""
         own = self._sites[site]
-        found: dict[str, Origin] = {}
-        for layer in [own, *self._layers(own)]:
-            for key, value in layer.values.items():
-                if key in MERGED:
-                    for part, inner in value.items():
-                        found.setdefault(f"{key}.{part}", _origin(layer, (key, part), inner))
-                elif key != "groups" or layer is own:
-                    found.setdefault(key, _origin(layer, (key,), value))
+        found: dict[tuple[str, ...], Origin] = {}
+        for layer in [own, *self._layers(own, own.values.get("groups", ()))]:
+            for path, value in _leaves(layer.values):
+                if path != ("groups",):
+                    found.setdefault(path, _origin(layer, path, value))
+        if "groups" in own.values:
+            found["groups",] = _origin(own, ("groups",), own.values["groups"])
         order = list(SITE_KEYS)
         return sorted(found.values(), key=lambda origin: order.index(origin.key.split(".")[0]))
+
+
+def _leaves(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The values of a table that come from one place each: labels one by one, and every setting of a check."""
+    for key, value in values.items():
+        if key == "labels":
+            yield from (((key, label), text) for label, text in value.items())
+        elif key == "checks":
+            for check, settings in value.items():
+                told = ((name, getattr(settings, name)) for name in CheckSettings.__slots__)
+                yield from (((key, check, name), said) for name, said in told if said is not None)
+        else:
+            yield (key,), value
 
 
 def _origin(layer: _Layer, path: tuple[str, ...], value: Any) -> Origin:
@@ -526,13 +529,17 @@ def _fold_checks(near: Mapping[str, CheckSettings], far: Mapping[str, CheckSetti
     return folded
 
 
-def _syntax_problem(file: str, text: str) -> Problem:
-    match = re.search(r"\(at line (\d+), column (\d+)\)", text)
-    reason = re.sub(r"\s*\(at .*\)$", "", text)
-    # The reason may quote the key, never the value; anything longer than a line is cut.
+def _syntax_problem(file: str, text: str, error: str) -> Problem:
+    match = re.search(r"\(at line (\d+), column (\d+)\)", error)
+    reason = re.sub(r"\s*\(at .*\)$", "", error).splitlines()[0][:120]
+    line = int(match.group(1)) if match else text.count("\n") + 1
+    key: tuple[str, ...] = ()
+    if reason == "Cannot overwrite a value":
+        # Only here is what stands on the line known to be a key: elsewhere it may be a piece of a secret.
+        key, reason = LineIndex(text).key_at(line), "this key is there already"
     return Problem(
         file=file,
-        line=int(match.group(1)) if match else None,
-        key="",
-        message=f"this is not TOML: {reason.splitlines()[0][:120]}" + (f" in column {match.group(2)}" if match else ""),
+        line=line,
+        key=".".join(key),
+        message=f"this is not TOML: {reason} " + (f"in column {match.group(2)}" if match else "at the end of the file"),
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import translate
 from functools import reduce
 from itertools import product
 from typing import TypeAlias
 
 from fleet.errors import SelectorError
 from fleet.inventory.model import Inventory, Site
-from fleet.inventory.tables import NAME, nearest
+from fleet.inventory.tables import NAME, RESERVED, nearest, nearest_few
 from fleet.outcome import OUTCOME_OF_KIND
 
 __all__ = [
@@ -32,7 +33,12 @@ __all__ = [
 
 OUTCOME_WORDS = frozenset({"failed", "ok", "changed", "noop", "skipped", "not_run", *OUTCOME_OF_KIND.values()})
 RANGE_CAP = 100_000
-DEPTH_CAP = 200
+DEPTH_CAP = 100
+FILE_CAP = 16 * 1024 * 1024
+"""Bytes of a file of names that are read."""
+
+TOLD = 10
+"""Mistakes of one selector that are told before the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Glob:
-    """Sites whose name fits a pattern with `*` and `?`."""
+    """Sites whose name fits a pattern with `*` (any text, also none) and `?` (one character)."""
 
     pattern: str
 
@@ -65,7 +71,10 @@ class Glob:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Sites whose name fits a pattern with numbers in brackets, such as `gis[01-20]` or `gis[1,3-5]a`."""
+    """Sites whose name fits a pattern with numbers in brackets, such as `gis[01-20]` or `gis[1,3-5]a`.
+
+    Numbers are as wide as the first of their range: `[01-100]` stands for 01, 02, … 99, 100. `*` and `?` work beside.
+    """
 
     pattern: str
 
@@ -121,24 +130,30 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """The sites that both pick."""
+    """The sites that every one of the parts picks; there are two parts at least."""
 
-    left: Selector
-    right: Selector
+    parts: tuple[Selector, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.parts) < 2:
+            raise ValueError("`and` has two sides at least")
 
     def __str__(self) -> str:
-        return f"{_bracketed(self.left, Or)} and {_bracketed(self.right, Or, And)}"
+        return " and ".join(_bracketed(part, And, Or) for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """The sites that one of the two picks."""
+    """The sites that at least one of the parts picks; there are two parts at least."""
 
-    left: Selector
-    right: Selector
+    parts: tuple[Selector, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.parts) < 2:
+            raise ValueError("`or` has two sides at least")
 
     def __str__(self) -> str:
-        return f"{self.left} or {_bracketed(self.right, Or)}"
+        return " or ".join(_bracketed(part, Or) for part in self.parts)
 
 
 Selector: TypeAlias = All | Name | Glob | Range | Label | LastRun | FromFile | Not | And | Or
@@ -180,7 +195,8 @@ class _Parser:
         self._split()
 
     def _fail(self, column: int, reason: str) -> SelectorError:
-        return SelectorError(f"the selector {self._text!r} can't be read: {reason} in column {column + 1}")
+        text = self._text if len(self._text) <= 200 else self._text[:200] + "…"
+        return SelectorError(f"the selector {text!r} can't be read: {reason} in column {column + 1}")
 
     def _split(self) -> None:
         at = 0
@@ -211,6 +227,8 @@ class _Parser:
                 )
             return "term", LastRun(match["outcome"]), at
         if match["key"]:
+            if match["key"] in RESERVED:
+                raise self._fail(match.start("eq"), f"the name of a label is missing before {match['eq']!r}")
             if not match["value"]:
                 raise self._fail(match.end() - 1, f"the value of {match['key']} is missing")
             return (
@@ -225,7 +243,7 @@ class _Parser:
             return "term", All(), at
         if "[" in word:
             try:
-                _expand(word)
+                _choices(word)
             except ValueError as error:
                 raise self._fail(at, str(error)) from None
             return "term", Range(word), at
@@ -254,16 +272,16 @@ class _Parser:
         return False
 
     def _either(self) -> Selector:
-        left = self._both()
+        parts = [self._both()]
         while self._next_is("or"):
-            left = Or(left, self._both())
-        return left
+            parts.append(self._both())
+        return parts[0] if len(parts) == 1 else Or(tuple(parts))
 
     def _both(self) -> Selector:
-        left = self._negated()
+        parts = [self._negated()]
         while self._next_is("and"):
-            left = And(left, self._negated())
-        return left
+            parts.append(self._negated())
+        return parts[0] if len(parts) == 1 else And(tuple(parts))
 
     def _negated(self) -> Selector:
         if self._next_is("not"):
@@ -305,21 +323,24 @@ def _unquoted(text: str) -> str:
 
 def _expand(pattern: str) -> list[str]:
     """Every name that a pattern with brackets stands for; raises `ValueError` with what is wrong with it."""
+    return ["".join(combination) for combination in product(*_choices(pattern))]
+
+
+def _choices(pattern: str) -> list[Sequence[str]]:
+    """The parts of a pattern, those in brackets as the numbers that they stand for; raises `ValueError`."""
     parts = re.split(r"\[([^\]]*)\]", pattern)
-    choices: list[Sequence[str]] = []
-    for place, part in enumerate(parts):
-        choices.append([part] if place % 2 == 0 else _numbers(part))
+    choices: list[Sequence[str]] = [[part] if place % 2 == 0 else _numbers(part) for place, part in enumerate(parts)]
     if reduce(lambda total, choice: total * len(choice), choices, 1) > RANGE_CAP:
-        raise ValueError(f"{pattern!r} stands for more than {RANGE_CAP} names")
-    return ["".join(combination) for combination in product(*choices)]
+        raise ValueError(f"{pattern[:80]!r} stands for more than {RANGE_CAP} names")
+    return choices
 
 
 def _numbers(text: str) -> list[str]:
     numbers: list[str] = []
     for part in text.split(","):
-        match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", part)
+        match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part)
         if match is None:
-            raise ValueError(f"[{text}] is no range: write [01-20] or [1,3,5-7]")
+            raise ValueError(f"[{text[:80]}] is no range: write [01-20] or [1,3,5-7]")
         first, last = match[1], match[2] or match[1]
         if int(last) < int(first):
             raise ValueError(f"[{part}] runs backwards")
@@ -340,16 +361,30 @@ def select(
     read_file: Callable[[str], str] | None = None,
     allow_empty: bool = False,
 ) -> dict[str, str]:
-    """The names of the sites that *selector* picks, in inventory order, each with the part of the selector that did.
+    """The names of the sites that *selector* picks, in inventory order, each with why it was picked.
 
-    *last_run* gives each site's outcome in the last run, *read_file* the text of a file. Raises `SelectorError` for a
-    name that matches nothing and for an empty result, unless *allow_empty*.
+    *last_run* gives each site's outcome in the last run, *read_file* the text of a file. Raises `SelectorError` for
+    names that match nothing (all of them at once, each with the nearest ones) and for an empty result, unless
+    *allow_empty*.
     """
-    picker = _Picker(inventory, last_run, read_file, allow_empty)
+    picker = _Picker(inventory, last_run, read_file)
     picked = picker.pick(selector)
+    if picker.mistakes and not allow_empty:
+        raise SelectorError(_told(picker.mistakes))
     if not picked and not allow_empty:
         raise SelectorError(f"the selector {str(selector)!r} matches no site (--allow-empty accepts that)")
     return {name: picked[name] for name in inventory.sites if name in picked}
+
+
+Mistake: TypeAlias = tuple[str, Callable[[], str]]
+"""What is wrong, and a function that says what may have been meant, which takes time with many sites."""
+
+
+def _told(mistakes: Sequence[Mistake]) -> str:
+    lines = [message + hint() for message, hint in mistakes[:TOLD]]
+    if len(mistakes) > TOLD:
+        lines.append(f"and {len(mistakes) - TOLD} more")
+    return "\n".join(dict.fromkeys(lines))
 
 
 class _Picker:
@@ -358,87 +393,104 @@ class _Picker:
         inventory: Inventory,
         last_run: Callable[[], Mapping[str, str] | None],
         read_file: Callable[[str], str] | None,
-        allow_empty: bool,
     ) -> None:
         self._inventory = inventory
         self._last_run = last_run
         self._read_file = read_file or _read_names
-        self._allow_empty = allow_empty
+        self._texts: dict[str, str] = {}
+        self.mistakes: list[Mistake] = []
 
     def pick(self, selector: Selector) -> dict[str, str]:
         """Name -> why, for the sites that *selector* picks."""
         match selector:
-            case And(left, right):
-                one, other = self.pick(left), self.pick(right)
-                return {name: f"{why} and {other[name]}" for name, why in one.items() if name in other}
-            case Or(left, right):
-                return {**self.pick(right), **self.pick(left)}
+            case And(parts):
+                first, *others = [self.pick(part) for part in parts]
+                return {
+                    name: " and ".join([why, *(other[name] for other in others)])
+                    for name, why in first.items()
+                    if all(name in other for other in others)
+                }
+            case Or(parts):
+                either: dict[str, str] = {}
+                for part in parts:
+                    for name, why in self.pick(part).items():
+                        either.setdefault(name, why)
+                return either
             case Not(inner):
                 out = self.pick(inner)
-                return dict.fromkeys(
-                    (name for name in self._inventory.sites if name not in out),
-                    str(selector),
-                )
+                return {name: f"not {_bracketed(inner, And, Or)}" for name in self._inventory.sites if name not in out}
             case All():
                 return dict.fromkeys(self._inventory.sites, "all")
             case Name(name):
                 return self._named(name)
             case Glob(pattern):
-                expression = _glob_expression(pattern)
-                return self._some(
-                    selector,
-                    (name for name in self._inventory.sites if expression.fullmatch(name)),
-                )
+                expression = re.compile(translate(pattern))
+                return self._some(selector, (name for name in self._inventory.sites if expression.fullmatch(name)))
             case Range(pattern):
-                return self._some(
-                    selector,
-                    (name for name in _expand(pattern) if name in self._inventory.sites),
-                )
+                return self._some(selector, self._in_range(pattern))
             case Label():
                 return self._labelled(selector)
             case LastRun(outcome):
                 return self._by_outcome(selector, outcome)
             case FromFile(path):
-                return self._from_file(selector, path)
+                return self._from_file(path)
+
+    def _mistake(self, message: str, hint: Callable[[], str] = lambda: "") -> None:
+        self.mistakes.append((message, hint))
 
     def _some(self, selector: Selector, names: Iterable[str]) -> dict[str, str]:
-        picked = dict.fromkeys(names, str(selector))
-        if not picked and not self._allow_empty:
-            raise SelectorError(f"{str(selector)!r} matches no site" + self._hint(str(selector)))
+        picked = dict.fromkeys(names, f"fits {selector}")
+        if not picked:
+            self._mistake(f"{str(selector)!r} matches no site", lambda: self._near(str(selector)))
         return picked
 
-    def _hint(self, word: str) -> str:
-        found = nearest(word, [*self._inventory.sites, *self._inventory.groups])
-        return f"; did you mean {found}?" if found else ""
+    def _near(self, word: str) -> str:
+        return _did_you_mean(nearest_few(word, [*self._inventory.sites, *self._inventory.groups]))
+
+    def _in_range(self, pattern: str) -> Iterator[str]:
+        sites = self._inventory.sites
+        if "*" not in pattern and "?" not in pattern:
+            yield from (name for name in _expand(pattern) if name in sites)
+            return
+        parts = [
+            _glob_expression(choice[0]) if len(choice) == 1 else f"(?:{'|'.join(choice)})"
+            for choice in _choices(pattern)
+        ]
+        expression = re.compile("".join(parts))
+        yield from (name for name in sites if expression.fullmatch(name))
 
     def _named(self, name: str) -> dict[str, str]:
         if name in self._inventory.sites:
-            return {name: name}
+            return {name: f"named {name}"}
         if name in self._inventory.groups:
-            return {site.name: f"in group {name}" for site in self._inventory.sites.values() if name in site.groups}
-        if self._allow_empty:
-            return {}
-        raise SelectorError(f"there is no site and no group {name!r}" + self._hint(name))
+            return {
+                site.name: _in_group(name, site, self._inventory)
+                for site in self._inventory.sites.values()
+                if name in site.groups
+            }
+        self._mistake(f"there is no site and no group {name!r}", lambda: self._near(name))
+        return {}
 
     def _labelled(self, selector: Label) -> dict[str, str]:
         sites = self._inventory.sites.values()
-        if not self._allow_empty and not any(selector.key in site.labels for site in sites):
+        values = dict.fromkeys(site.labels[selector.key] for site in sites if selector.key in site.labels)
+        if not values:
             keys = {key for site in sites for key in site.labels}
-            found = nearest(selector.key, keys)
-            raise SelectorError(f"no site has a label {selector.key!r}" + (f"; did you mean {found}?" if found else ""))
-        picked = dict.fromkeys((site.name for site in sites if _has(site, selector)), str(selector))
-        if not picked and not self._allow_empty and selector.equal:
-            values = {site.labels[selector.key] for site in sites if selector.key in site.labels}
-            found = nearest(selector.value, values)
-            raise SelectorError(
-                f"{str(selector)!r} matches no site" + (f"; did you mean {selector.key}={found}?" if found else "")
+            self._mistake(
+                f"no site has a label {selector.key!r}", lambda: _did_you_mean(nearest_few(selector.key, sorted(keys)))
             )
+            return {} if selector.equal else {site.name: _label_reason(site, selector) for site in sites}
+        picked = {site.name: _label_reason(site, selector) for site in sites if _has(site, selector)}
+        if not picked and selector.equal:
+            near = [str(Label(selector.key, value)) for value in nearest_few(selector.value, values)]
+            self._mistake(f"{str(selector)!r} matches no site", lambda: _did_you_mean(near))
         return picked
 
     def _by_outcome(self, selector: Selector, outcome: str) -> dict[str, str]:
         outcomes = self._last_run()
         if outcomes is None:
-            raise SelectorError(f"{selector} asks for the last run, and none of this inventory is recorded")
+            self._mistake(f"{selector} asks for the last run, and none of this inventory is recorded")
+            return {}
         done = ("ok", "changed", "noop")
         return {
             name: f"{said} in the last run"
@@ -446,34 +498,92 @@ class _Picker:
             if name in self._inventory.sites and (said not in done if outcome == "failed" else said == outcome)
         }
 
-    def _from_file(self, selector: Selector, path: str) -> dict[str, str]:
-        try:
-            text = self._read_file(path)
-        except OSError as error:
-            raise SelectorError(f"the file {path} can't be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise SelectorError(f"the file {path} is not UTF-8 text") from None
-        names = [line.partition("#")[0].strip() for line in text.splitlines()]
+    def _from_file(self, path: str) -> dict[str, str]:
+        place = "standard input" if path == "-" else path
+        if path not in self._texts:
+            # Standard input can be read only once, though it may be named twice.
+            self._texts[path] = _text_of(path, self._read_file)
         picked: dict[str, str] = {}
-        for name in filter(None, names):
-            if name not in self._inventory.sites:
-                if self._allow_empty:
-                    continue
-                raise SelectorError(f"{path} names {name[:70]!r}, and there is no such site" + self._hint(name))
-            picked[name] = f"named in {path}"
+        for number, line in enumerate(self._texts[path].split("\n"), start=1):
+            name = line.partition("#")[0].strip()
+            if not name:
+                continue
+            named = [name] if name in self._inventory.sites else self._members(name)
+            if named is None:
+                self._mistake(
+                    f"{place}:{number}: there is no site and no group {name[:70]!r}",
+                    lambda name=name: self._near(name[:70]),  # type: ignore[misc]
+                )
+                continue
+            for site in named:
+                picked.setdefault(site, f"line {number} of {place}")
         return picked
+
+    def _members(self, group: str) -> list[str] | None:
+        if group not in self._inventory.groups:
+            return None
+        return [site.name for site in self._inventory.sites.values() if group in site.groups]
+
+
+def _did_you_mean(words: Sequence[str]) -> str:
+    if not words:
+        return ""
+    return f"; did you mean {' or '.join([', '.join(words[:-1]), words[-1]] if len(words) > 1 else words)}?"
+
+
+def _in_group(name: str, site: Site, inventory: Inventory) -> str:
+    """Why *site* is in the group *name*: it is listed there, or in a group that *name* holds."""
+    group = inventory.groups[name]
+    if site.name in group.sites:
+        return f"in group {name}"
+    below = [inner.name for inner in inventory.groups.values() if inner.name in site.groups and name in inner.parents]
+    return f"in group {name}" + (f", which holds {' and '.join(below)}" if below else "")
 
 
 def _has(site: Site, selector: Label) -> bool:
     return (site.labels.get(selector.key) == selector.value) is selector.equal
 
 
-def _glob_expression(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern))
+def _label_reason(site: Site, selector: Label) -> str:
+    if selector.equal:
+        return str(selector)
+    if selector.key not in site.labels:
+        return f"no label {selector.key}"
+    return str(Label(selector.key, site.labels[selector.key]))
+
+
+def _glob_expression(pattern: str) -> str:
+    return "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
+
+
+def _text_of(path: str, read: Callable[[str], str]) -> str:
+    try:
+        return read(path)
+    except OSError as error:
+        raise SelectorError(f"the file {path} can't be read: {error.strerror or error}") from None
+    except ValueError as error:
+        # Both text that is no UTF-8 and a path that no file can have.
+        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise SelectorError(f"the file {path!r} can't be read: {reason}") from None
 
 
 def _read_names(path: str) -> str:
     import sys
     from pathlib import Path
 
-    return sys.stdin.read() if path == "-" else Path(path).expanduser().read_text(encoding="utf-8")
+    if path == "-":
+        if sys.stdin is None:
+            raise OSError("standard input is closed")
+        data = sys.stdin.buffer.read(FILE_CAP + 1)
+    else:
+        try:
+            file = Path(path).expanduser()
+        except RuntimeError:
+            # The `~` of a user whom this machine does not know.
+            file = Path(path)
+        with file.open("rb") as stream:
+            data = stream.read(FILE_CAP + 1)
+    if len(data) > FILE_CAP:
+        raise SelectorError(f"the file {path} is larger than {FILE_CAP >> 20} MiB")
+    # What PowerShell writes with `>` begins with a mark of two bytes, what other editors there write with one of three.
+    return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")

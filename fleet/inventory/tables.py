@@ -7,6 +7,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,8 +23,11 @@ __all__ = [
     "SHARED_KEYS",
     "SITE_KEYS",
     "TableReader",
+    "check_names",
     "host_of",
     "is_loopback",
+    "nearest",
+    "nearest_few",
     "origin_of",
 ]
 
@@ -48,8 +52,25 @@ Report = Callable[[tuple[str, ...], str, str | None], None]
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """The one of *words* that *word* was most likely meant to be."""
-    found = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
+    found = nearest_few(word, words, 1)
     return found[0] if found else None
+
+
+def nearest_few(word: str, words: Iterable[str], count: int = 3) -> list[str]:
+    """At most *count* of *words* that *word* may have been meant to be, the likeliest first; case does not matter."""
+    spelt: dict[str, list[str]] = {}
+    for known in words:
+        spelt.setdefault(known.casefold(), []).append(known)
+    close = difflib.get_close_matches(word.casefold(), list(spelt), n=count, cutoff=0.6)
+    return [known for found in close for known in spelt[found]][:count]
+
+
+@cache
+def check_names() -> frozenset[str]:
+    """The names of the health checks that are installed, ours and others'; none of them is loaded."""
+    from importlib.metadata import entry_points
+
+    return frozenset(entry_points(group="fleet.checks").names)
 
 
 def is_loopback(host: str) -> bool:
@@ -157,12 +178,15 @@ class TableReader:
             return self._wrong(place, raw, "a table of texts")
         labels: dict[str, str] = {}
         for key, value in raw.items():
-            if not NAME.fullmatch(key) or key in RESERVED:
+            if not NAME.fullmatch(key):
                 self._report(
                     (*place, key),
-                    "a label's name has letters, digits, dots, dashes and underscores only",
+                    "a label's name begins with a letter or digit and has letters, digits, dots, dashes and underscores "
+                    "only, 63 at the most",
                     None,
                 )
+            elif key in RESERVED:
+                self._report((*place, key), f"{key} is a word of the selector language", None)
             elif not isinstance(value, str):
                 self._wrong((*place, key), value, "a text")
             else:
@@ -323,6 +347,10 @@ class TableReader:
     def _checks(self, raw: object, place: tuple[str, ...]) -> Any:
         if not isinstance(raw, dict):
             return self._wrong(place, raw, "a table of checks")
+        known = check_names()
+        for name in raw:
+            if known and name not in known:
+                self._report((*place, name), "there is no health check of this name", nearest(name, known))
         return {name: CheckSettings(**self.read(table, (*place, name), CHECK_KEYS)) for name, table in raw.items()}
 
     def _secret(self, raw: object, place: tuple[str, ...], plaintext: bool) -> Any:
@@ -390,17 +418,6 @@ def _kind(value: object) -> str:
             return "a date or time"
 
 
-SHARED_KEYS: Mapping[str, str] = {
-    "username": "text",
-    "password": "secret",
-    "timeout": "duration",
-    "auth": "auth",
-    "tls": "tls",
-    "labels": "labels",
-    "protected": "flag",
-    "allow_http": "flag",
-    "allow_plaintext": "flag",
-    "proxy": "proxy",
 def _expanded(path: str) -> Path:
     """*path* with its `~`; one of an unknown user stays as it is, and is then not found."""
     try:
@@ -413,6 +430,17 @@ def _is_argument(value: object) -> bool:
     return isinstance(value, str) and bool(value) and "\x00" not in value
 
 
+SHARED_KEYS: Mapping[str, str] = {
+    "username": "text",
+    "password": "secret",
+    "timeout": "duration",
+    "auth": "auth",
+    "tls": "tls",
+    "labels": "labels",
+    "protected": "flag",
+    "allow_http": "flag",
+    "allow_plaintext": "flag",
+    "proxy": "proxy",
     "reads": "reads",
     "retries": "retries",
     "checks": "checks",

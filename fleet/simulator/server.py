@@ -30,6 +30,7 @@ from fleet.simulator.switches import Switches
 from fleet.simulator.tls import Authority
 from fleet.simulator.tokens import TokenBook
 from fleet.simulator.wire import Reply, html_page
+from fleet.toml_text import quoted
 
 __all__ = ["PortTaken", "Simulator"]
 
@@ -142,11 +143,11 @@ class Simulator:
 
     def inventory_toml(self, *, password_from_environment: bool = False) -> str:
         """The inventory that matches: every site with its address, and the account for all of them."""
-        lines = ["# Simulated ArcGIS Server sites.", "", "[defaults]", f'username = "{self.username}"']
+        lines = ["# Simulated ArcGIS Server sites.", "", "[defaults]", f"username = {quoted(self.username)}"]
         if password_from_environment:
             lines.append('password = { env = "FLEET_PASSWORD" }')
         else:
-            lines += [f'password = "{self.password}"', "allow_plaintext = true  # it protects nothing real"]
+            lines += [f"password = {quoted(self.password)}", "allow_plaintext = true  # it protects nothing real"]
         if self.portal is not None:
             lines.append(f'auth = {{ kind = "portal", portal = "{self.portal.url}" }}')
         if self.ca_file is not None:

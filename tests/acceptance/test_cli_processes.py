@@ -381,5 +381,6 @@ async def test_init_tests_the_account_and_writes_no_password(simulator: Simulato
     text = target.read_text()
     assert 'password = { env = "FLEET_PASSWORD" }' in text
     assert "simulated" not in text
+    assert text.startswith("#:schema ./inventory.schema.json\n")
     assert (await run("inventory", "check", "-i", str(target))).stdout == "1 site, 0 groups, no mistakes\n"
     assert (await run(*arguments, env={**os.environ, "FLEET_PASSWORD": "simulated"})).returncode == 2

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from fleet.errors import ConfigFailed, InventoryError, UsageError
+from fleet.health.sweeping import load_checks
 from fleet.inventory.load import Source, find_sources, load, load_with_origins
+from fleet.inventory.model import Inventory
 from fleet.inventory.secrets import CredentialRef, Secret, SecretStore
+from fleet.inventory.tables import check_names
+from tests.inventory_mistakes import ACROSS_TABLES, IN_ONE_TABLE
 
 Write = Callable[[str], Path]
 
@@ -46,7 +50,7 @@ timeout = "1m30s"
 """
 
 
-def read(path: Path) -> object:
+def read(path: Path) -> Inventory:
     return load([Source(path, trusted=True)])
 
 
@@ -100,6 +104,113 @@ url = "https://all.example.com/arcgis"
     assert "hunter22" not in text
 
 
+def test_what_is_wrong_with_groups_hides_nothing_that_is_wrong_with_sites(write_inventory: Write) -> None:
+    path = write_inventory(
+        """[groups.a]
+groups = ["b", "nordcs"]
+[groups.b]
+groups = ["a"]
+[groups.nordics]
+[groups.insecure]
+allow_http = true
+[groups.far]
+auth = { kind = "portal", portal = "http://portal.example.com/arcgis" }
+[sites.one]
+url = "http://one.example.com/arcgis"
+groups = ["nope"]
+[sites.two]
+url = "http://two.example.com/arcgis"
+groups = ["b"]
+[sites.three]
+url = "http://three.example.com/arcgis"
+groups = ["insecur"]
+[sites.four]
+url = "https://four.example.com/arcgis"
+groups = ["far"]
+[sites.five]
+url = "https://five.example.com/arcgis"
+groups = ["far", "b"]
+"""
+    )
+    assert [text.removeprefix(str(path)) for text in problems(path)] == [
+        ":2: groups.a.groups: unknown group 'nordcs' (did you mean nordics?)",
+        ":4: groups.b.groups: groups nest in a circle: a > b > a",
+        ":9: groups.far.auth.portal: the portal has an http:// address, which sends tokens in clear: use https://",
+        ":11: sites.one.url: http:// sends tokens in clear: use https://, or say allow_http = true",
+        ":12: sites.one.groups: unknown group 'nope'",
+        ":14: sites.two.url: http:// sends tokens in clear: use https://, or say allow_http = true",
+        ":18: sites.three.groups: unknown group 'insecur' (did you mean insecure?)",
+    ]
+
+
+def test_every_circle_of_groups_is_told(write_inventory: Write) -> None:
+    path = write_inventory(
+        """[groups.a]
+groups = ["b"]
+[groups.b]
+groups = ["c", "a"]
+[groups.c]
+groups = ["a", "c"]
+[groups.d]
+groups = ["a", "e"]
+[groups.e]
+groups = ["d"]
+"""
+    )
+    assert sorted(text.rpartition(": ")[2] for text in problems(path)) == [
+        "a > b > a",
+        "a > b > c > a",
+        "c > c",
+        "d > e > d",
+    ]
+
+
+def test_groups_nest_widely_and_deeply_without_end(write_inventory: Write) -> None:
+    """Forty layers of two groups that hold both of the next have 2**40 ways through."""
+    layers = [
+        f'[groups.g{level}{side}]\ngroups = ["g{level + 1}a", "g{level + 1}b"]\n'
+        for level in range(40)
+        for side in "ab"
+    ]
+    text = "".join(layers) + '[groups.g40a]\n[groups.g40b]\n[sites.x]\nurl = "https://x.example.com"\n'
+    inventory = read(write_inventory(text + 'groups = ["g40a"]\n'))
+    assert len(inventory["x"].groups) == 81
+    chain = "".join(f'[groups.c{level}]\ngroups = ["c{level + 1}"]\n' for level in range(3000)) + "[groups.c3000]\n"
+    [told] = problems(write_inventory(chain))
+    assert "groups nest more than 100 deep here" in told
+
+
+def test_an_unknown_check_is_told_with_the_nearest_that_is_installed(write_inventory: Write) -> None:
+    path = write_inventory(
+        """[defaults.checks]
+servces = { warning = 1 }
+[groups.a]
+checks = { tls = { warning = "30d", critcal = "7d" }, machines = { severity = "wrning" } }
+[sites.x]
+url = "https://x.example.com/arcgis"
+checks.licence.enabled = false
+"""
+    )
+    assert [text.removeprefix(str(path)) for text in problems(path)] == [
+        ":2: defaults.checks.servces: there is no health check of this name (did you mean services?)",
+        ":4: groups.a.checks.tls.critcal: unknown key (did you mean critical?)",
+        ":4: groups.a.checks.machines.severity: this must be one of warning, critical (did you mean warning?)",
+        ":7: sites.x.checks.licence: there is no health check of this name (did you mean license?)",
+    ]
+
+
+def test_the_checks_that_an_inventory_may_name_are_those_that_a_sweep_knows() -> None:
+    assert check_names() == set(load_checks())
+
+
+@pytest.mark.parametrize(("text", "sentence"), [*IN_ONE_TABLE, *ACROSS_TABLES])
+def test_each_mistake_has_its_place_and_its_sentence(write_inventory: Write, text: str, sentence: str) -> None:
+    path = write_inventory(text)
+    told = "\n".join(problems(path)).replace(str(path), "x")
+    assert sentence in told
+    assert "hunter22" not in told
+
+
 def test_http_is_refused_unless_allowed_or_loopback(write_inventory: Write) -> None:
     [told] = problems(write_inventory('[sites.a]\nurl = "http://gis.example.com/arcgis"\n'))
     assert "allow_http" in told
@@ -137,6 +248,7 @@ def test_origins_name_file_line_and_table(write_inventory: Write) -> None:
     assert found["timeout"] == (14, "groups.emea")
     assert found["username"] == (3, "defaults")
     assert found["labels.colour"] == (18, "groups.nordics")
+    assert found["groups"] == (22, "sites.oslo")
     with pytest.raises(UsageError, match="did you mean oslo"):
         load_with_origins([Source(path, trusted=True)], "olso")
 
@@ -152,6 +264,36 @@ def test_several_files_join_groups_and_refuse_a_site_twice(tmp_path: Path) -> No
     (tmp_path / "c.toml").write_text('[sites.x]\nurl="https://z.example.com"\n')
     with pytest.raises(InventoryError, match=r"a\.toml:4"):
         load(find_sources([tmp_path]))
+
+
+def test_files_that_say_two_things_of_one_group_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('[groups.p]\nlabels = { tier = "x" }\n')
+    (tmp_path / "b.toml").write_text('[groups.p]\nlabels = { tier = "x", colour = "red" }\ntimeout = "5s"\n')
+    (tmp_path / "c.toml").write_text('[groups.p]\nlabels = { colour = "blue" }\ntimeout = "6s"\n')
+    with pytest.raises(InventoryError) as caught:
+        load(find_sources([tmp_path]))
+    assert [str(problem).replace(f"{tmp_path}/", "") for problem in caught.value.problems] == [
+        "c.toml:2: groups.p.labels.colour: b.toml:2 says something else here",
+        "c.toml:3: groups.p.timeout: b.toml:3 says something else here",
+    ]
+
+
+def test_a_folder_stands_for_its_toml_files_and_each_file_is_read_once(tmp_path: Path) -> None:
+    for name in ("b.toml", "a.toml", ".hidden.toml", "c.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.toml").mkdir()
+    a, b = tmp_path / "a.toml", tmp_path / "b.toml"
+    assert [source.path for source in find_sources([tmp_path])] == [a, b]
+    assert [source.path for source in find_sources([b, tmp_path, f"{tmp_path}/../{tmp_path.name}/a.toml"])] == [b, a]
+    for wrong, sentence in (
+        ("", "the path of the inventory is empty"),
+        (tmp_path / "folder.toml", "holds no"),
+    ):
+        with pytest.raises(UsageError, match=sentence):
+            find_sources([wrong])
+    for missing in (tmp_path / "nothing", "~nobody-at-all/inventory.toml"):
+        with pytest.raises(InventoryError, match="can't be read: No such file"):
+            load(find_sources([missing]))
 
 
 def test_where_the_inventory_comes_from(tmp_path: Path) -> None:

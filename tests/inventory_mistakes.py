@@ -1,0 +1,110 @@
+"""Inventory files with one mistake each, and what is said of it; `x` stands for the file."""
+
+from __future__ import annotations
+
+IN_ONE_TABLE = [
+    ("[sites.x]\nurl = 'https://x.example.com'\nURL = 'x'", "x:3: sites.x.URL: unknown key (did you mean url?)"),
+    ("[site.x]\nurl = 'x'", "x:1: site: unknown table (did you mean sites?)"),
+    ("sites = 5", "x:1: sites: write [sites.NAME] tables"),
+    ("[sites]\nx = 5", "x:2: sites.x: this is a number, and must be a table"),
+    ("[sites.x]", "x:1: sites.x: a site needs a url"),
+    ("[sites.x]\nurl = 5", "x:2: sites.x.url: this is a number, and must be an address such as https://host/arcgis"),
+    ("[defaults]\nusername = ''", "x:2: defaults.username: this is an empty text, and must be a text"),
+    ("[defaults]\nusername = 2026-01-01", "x:2: defaults.username: this is a date or time, and must be a text"),
+    ("[defaults]\nprotected = 'yes'", "x:2: defaults.protected: this is a text, and must be true or false"),
+    ("[defaults]\nreads = true", "x:2: defaults.reads: this is true or false, and must be a whole number"),
+    ("[defaults]\nreads = 0", "x:2: defaults.reads: this must be from 1 to 64"),
+    ("[defaults]\nretries = 11", "x:2: defaults.retries: this must be from 0 to 10"),
+    ("[defaults]\ntimeout = 30", "x:2: defaults.timeout: this is a number, and must be a duration in quotes"),
+    ("[defaults]\ntimeout = '30'", "x:2: defaults.timeout: '30' is no duration: write a number with a unit"),
+    ("[defaults]\ntimeout = '30m1h'", "x:2: defaults.timeout: '30m1h' is no duration: the largest unit comes first"),
+    ("[defaults]\ntimeout = '0s'", "x:2: defaults.timeout: the time must be more than nothing and at most a day"),
+    ("[defaults]\nlabels = { tier = 1 }", "x:2: defaults.labels.tier: this is a number, and must be a text"),
+    ("[defaults]\nlabels = { 'a b' = 'x' }", "x:2: defaults.labels.a b: a label's name begins with"),
+    ("[defaults.labels]\nnot = 'x'", "x:2: defaults.labels.not: not is a word of the selector language"),
+    ("[groups.or]", "x:1: groups.or: or is a word of the selector language"),
+    ("[groups.-a]", "x:1: groups.-a: a name begins with a letter or digit"),
+    ("[groups.a]\ngroups = 'b'", "x:2: groups.a.groups: this is a text, and must be a list of names"),
+    ("[groups.a]\nurl = 'https://x.example.com'", "x:2: groups.a.url: unknown key"),
+    ("[mask]\npath = ['x']", "x:2: mask.path: unknown key (did you mean paths?)"),
+    ("[mask]\npaths = 'x'", "x:2: mask.paths: this must be a list of texts"),
+    ("[defaults]\npassword = 'hunter22'", "x:2: defaults.password: a secret is not written here in clear"),
+    ("[defaults]\npassword = {}", "x:2: defaults.password: a secret has exactly one of env, file, keyring, command"),
+    ("[defaults]\npassword = { evn = 'X' }", "x:2: defaults.password.evn: unknown key (did you mean env?)"),
+    ("[defaults]\nauth = { kind = 'portl' }", "(did you mean portal?)"),
+    ("[defaults]\nauth = { kind = 'portal' }", 'x:2: defaults.auth: kind = "portal" also needs portal'),
+    ("[defaults]\ntls = { key = 'k.pem' }", "x:2: defaults.tls: a key"),
+    ("[sites.x]\nurl = 'https://user:hunter22@x.example.com'", "x:2: sites.x.url: an address holds no account"),
+    ("[sites.x]\nurl = 'https://x.example.com/a?b=c'", "x:2: sites.x.url: an address of a site has no ? and no #"),
+    ("[sites.x]\nurl = 'https://x.example.com/a#b'", "x:2: sites.x.url: an address of a site has no ? and no #"),
+    (
+        "[sites.x]\nurl = 'ftp://x.example.com'",
+        "x:2: sites.x.url: an address begins with https:// (or http://) and a host",
+    ),
+    (
+        "[sites.x]\nurl = 'x.example.com/arcgis'",
+        "x:2: sites.x.url: an address begins with https:// (or http://) and a host",
+    ),
+    ("[sites.x]\nurl = 'https://x.example.com/a/../b'", "x:2: sites.x.url: the path of an address has no empty part"),
+    ("[sites.x]\nurl = 'https://x.example.com//a'", "x:2: sites.x.url: the path of an address has no empty part"),
+    ("[sites.x]\nurl = 'https://x.example.com/a b'", "x:2: sites.x.url: an address has ASCII characters only"),
+    ("[sites.x]\nurl = 'https://x.example.com/arcgis/admin'", "x:2: sites.x.url: give the address of the site alone"),
+    ("[defaults]\npassword = { env = '' }", "x:2: defaults.password.env: this is an empty text, and must be a text"),
+    (
+        "[defaults]\npassword = { command = 'pass x' }",
+        "x:2: defaults.password.command: this is a text, and must be a list",
+    ),
+    (
+        "[defaults]\npassword = { command = [] }",
+        "x:2: defaults.password.command: this is a list, and must be a list of arg",
+    ),
+    (
+        "[defaults]\npassword = { env = 'X', file = 'y' }",
+        "x:2: defaults.password: a secret has exactly one of env, file",
+    ),
+    (
+        "[defaults]\npassword = { env = 'X', user = 'y' }",
+        "x:2: defaults.password: a secret has exactly one of env, file",
+    ),
+    ("[defaults]\nauth = { kind = 'oauth' }", "also needs portal and client_id and client_secret"),
+    ("[defaults]\nauth = { kind = 'token' }", 'x:2: defaults.auth: kind = "token" also needs token'),
+    ("[defaults]\nauth = { client = 'ip' }", 'x:2: defaults.auth: client = "ip" also needs ip'),
+    ("[defaults]\nauth = { token = 'hunter22' }", "x:2: defaults.auth.token: a secret is not written here in clear"),
+    ("[defaults]\ntls = { pin = 'sha256:12' }", 'x:2: defaults.tls.pin: this is a text, and must be "sha256:" and 64'),
+    ("[defaults]\ntls = { ca = '' }", "x:2: defaults.tls.ca: this is an empty text, and must be the path of a file"),
+    ("[defaults]\nproxy = 5", "x:2: defaults.proxy: this is a number, and must be an address"),
+    ("[defaults.checks]\nnothing = {}", "x:2: defaults.checks.nothing: there is no health check of this name"),
+    (
+        "[defaults.checks]\ntls = { warning = -1 }",
+        "x:2: defaults.checks.tls.warning: this is a number, and must be a number",
+    ),
+    (
+        "[defaults.checks]\ntls = { enabled = 1 }",
+        "x:2: defaults.checks.tls.enabled: this is a number, and must be true",
+    ),
+]
+"""What can be seen in one table alone, so that the schema must refuse it too."""
+
+ACROSS_TABLES = [
+    ("[groups.a]\n[sites.a]\nurl = 'https://x.example.com'", "x:1: groups.a: a site has this name already"),
+    (
+        "[defaults]\nreads = 1\nreads = 2\n",
+        "x:3: defaults.reads: this is not TOML: this key is there already in column",
+    ),
+    ("[defaults]\nreads = 1\n[defaults]", "x:3: this is not TOML: Cannot declare ('defaults',) twice in column"),
+    ("[defaults]\npassword = hunter22", "x:2: this is not TOML: Invalid value in column 12"),
+    ('[defaults]\npassword = """hunter22', "x:2: this is not TOML: Unterminated string at the end of the file"),
+    ("hunter22", "x:1: this is not TOML: Expected '=' after a key in a key/value pair at the end of the file"),
+    ("[groups.a]\ngroups = ['b']", "x:2: groups.a.groups: unknown group 'b'"),
+    ("[groups.a]\ngroups = ['a']", "x:2: groups.a.groups: groups nest in a circle: a > a"),
+    ("[sites.x]\nurl = 'https://x.example.com'\ngroups = ['b']", "x:3: sites.x.groups: unknown group 'b'"),
+    ("[sites.x]\nurl = 'http://x.example.com'", "x:2: sites.x.url: http:// sends tokens in clear"),
+    (
+        "[sites.x]\nurl = 'https://x.example.com'\n[sites.y]\nurl = 'https://X.example.com:443/'",
+        "x:4: sites.y.url: the site x has this url already",
+    ),
+    ("[sites.x]\nurl = 'https://169.254.169.254/arcgis'", "x:2: sites.x.url: this is a link-local, unspecified or"),
+    ("[sites.x]\nurl = 'https://x.example.com:99999/a'", "x:2: sites.x.url: this is no address: host or port"),
+    ("[defaults]\ntimeout = '2d'", "x:2: defaults.timeout: the time must be more than nothing and at most a day"),
+]
+"""What takes more than one table, or more than a pattern, to see."""
