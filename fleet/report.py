@@ -81,6 +81,7 @@ class Report:
 
     @property
     def coverage(self) -> Coverage:
+        """How many sites were selected, how many of them answered, and what became of the rest."""
         return coverage_of(self.counts or Counter(outcome.outcome for outcome in self.outcomes))
 
     @property
@@ -91,6 +92,7 @@ class Report:
         return all(outcome.ok for outcome in self.outcomes)
 
     def failures(self) -> Iterable[Outcome]:
+        """The outcomes of the sites that did not do it, in inventory order."""
         return (outcome for outcome in self.outcomes if not outcome.ok)
 
     def require_coverage(self, share: float) -> None:
