@@ -44,6 +44,7 @@ lint: $(VENV)/.ready
 	@$(BIN)/mypy --platform darwin
 	@$(BIN)/lint-imports
 	@$(BIN)/python tools/platform_lint.py
+	@$(BIN)/deptry .
 	@$(BIN)/codespell fleet docs tests tools README.md CHANGELOG.md
 
 bench: $(VENV)/.ready
@@ -56,7 +57,7 @@ conformance: $(VENV)/.ready
 	@$(BIN)/python tools/conformance.py
 
 lock: $(BIN)/uv
-	@$(BIN)/uv pip compile pyproject.toml --extra keyring --extra crypto --extra speed --group dev --universal \
+	@$(BIN)/uv pip compile pyproject.toml --extra keyring --extra crypto --extra speed --extra pytest --group dev --universal \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 		--python-version 3.11 --quiet --upgrade -o requirements/dev.lock
 	@$(BIN)/uv pip compile requirements/conformance.in --excludes requirements/conformance-without.txt --universal \

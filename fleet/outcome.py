@@ -120,6 +120,7 @@ class Answered(Generic[T_co]):
 
     @property
     def ok(self) -> bool:
+        """Whether the site did it: yes."""
         return True
 
     def to_dict(self) -> dict[str, Any]:
@@ -154,6 +155,7 @@ class Failed(Generic[T_co]):
 
     @property
     def ok(self) -> bool:
+        """Whether the site did it: no."""
         return False
 
     def to_dict(self) -> dict[str, Any]:
@@ -183,6 +185,7 @@ class NotReached:
 
     @property
     def ok(self) -> bool:
+        """Whether the site did it: no."""
         return False
 
     def to_dict(self) -> dict[str, Any]:

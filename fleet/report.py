@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fleet.errors import CoverageError
 from fleet.outcome import MISSING, REACHED, Outcome, timestamp
 
 __all__ = ["Coverage", "Report", "ReportWarning", "coverage_of"]
@@ -80,6 +81,7 @@ class Report:
 
     @property
     def coverage(self) -> Coverage:
+        """How many sites were selected, how many of them answered, and what became of the rest."""
         return coverage_of(self.counts or Counter(outcome.outcome for outcome in self.outcomes))
 
     @property
@@ -90,7 +92,17 @@ class Report:
         return all(outcome.ok for outcome in self.outcomes)
 
     def failures(self) -> Iterable[Outcome]:
+        """The outcomes of the sites that did not do it, in inventory order."""
         return (outcome for outcome in self.outcomes if not outcome.ok)
+
+    def require_coverage(self, share: float) -> None:
+        """Raise `CoverageError` if less than *share* (0 to 1) of the selected sites answered."""
+        if self.coverage.share < share:
+            missing = ", ".join(f"{count} {name}" for name, count in self.coverage.missing.items())
+            raise CoverageError(
+                f"{self.coverage.answered} of {self.coverage.selected} sites answered, which is less than "
+                f"{share:.0%}: {missing}"
+            )
 
     def exit_code(self, require_coverage: float | None = None) -> int:
         """The exit status: 130 interrupted, 4 coverage below *require_coverage* (0 to 1), 1 some site failed, else 0."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -14,19 +14,19 @@ from fleet.admin.operation import Operation
 from fleet.fanout.engine import Work
 from fleet.fanout.fleet import Fleet as AsyncFleet
 from fleet.fanout.fleet import Selection as AsyncSelection
+from fleet.health import HealthOptions
+from fleet.health import sweep as sweep_async
 from fleet.inventory.model import Inventory, Site
 from fleet.outcome import Outcome
 from fleet.report import Report
 
-__all__ = ["Fleet", "Selection"]
+__all__ = ["Fleet", "Selection", "sweep"]
+
+T = TypeVar("T")
 
 
 class Fleet:
-    """As `fleet.Fleet`, with a plain `with`; it works in a notebook, where a loop runs already.
-
-    with Fleet.from_inventory("inventory.toml") as fleet:
-        report = fleet.select("prod").run(ops.info.admin())
-    """
+    """As `fleet.Fleet`, with a plain `with`; it works in a notebook, where a loop runs already."""
 
     def __init__(self, fleet: AsyncFleet) -> None:
         self._fleet = fleet
@@ -64,9 +64,16 @@ class Fleet:
 
     def select(self, expression: str = "all", *, allow_empty: bool = False) -> Selection:
         """The sites that *expression* picks; raises `SelectorError`."""
+        return Selection(self._fleet.select(expression, allow_empty=allow_empty), self._opened())
+
+    def call(self, site: str, operation: Operation[T]) -> T:
+        """The answer of the one *site* to *operation*; raises the `SiteError` that it came to, or `KeyError`."""
+        return self._opened().call(self._fleet.client(site).call, operation)
+
+    def _opened(self) -> BlockingPortal:
         if self._portal is None:
             raise RuntimeError("open the fleet first: with Fleet.from_inventory(…) as fleet:")
-        return Selection(self._fleet.select(expression, allow_empty=allow_empty), self._portal)
+        return self._portal
 
 
 class Selection:
@@ -75,6 +82,9 @@ class Selection:
     def __init__(self, selection: AsyncSelection, portal: BlockingPortal) -> None:
         self._selection = selection
         self._portal = portal
+
+    def __len__(self) -> int:
+        return len(self._selection)
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -103,3 +113,12 @@ class Selection:
         with self._portal.wrap_async_context_manager(self._portal.call(make)) as outcomes:
             while (outcome := self._portal.call(following, outcomes)) is not None:
                 yield outcome
+
+
+def sweep(selection: Selection, options: HealthOptions | None = None, **more: Any) -> Report:
+    """Check every site of *selection*; values, options and errors as in `fleet.sweep`."""
+
+    async def go() -> Report:
+        return await sweep_async(selection._selection, options, **more)
+
+    return selection._portal.call(go)

@@ -11,7 +11,13 @@ __all__ = ["find_items", "unreached", "validate_all"]
 
 
 def find_items() -> Operation[dict[str, Any]]:
-    """`{"items": [{"path", "type", …}]}`: every registered data item."""
+    """`{"items": [{"path", "type", "id", "provider", "info"}]}`: every registered data item.
+
+    The administrator API wants a POST; nothing is changed.
+
+    Raises, when called: `Forbidden`, `ServerFailed`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/finddataitems
+    """
     return Operation(
         name="data.findItems",
         path="admin/data/findItems",
@@ -21,7 +27,13 @@ def find_items() -> Operation[dict[str, Any]]:
 
 
 def validate_all() -> Operation[dict[str, Any]]:
-    """Check every data item from every machine: a success, or a failure that says which; minutes with many items."""
+    """Check every data item from every machine: `{"status": "success"}`, or a failure that says which one is broken.
+
+    The site needs minutes for many items: one attempt may take 300 s.
+
+    Raises, when called: `ServerFailed` with what the machines saw, `Forbidden`, `TimedOut`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/validateallitems
+    """
     return Operation(
         name="data.validateAllDataItems",
         path="admin/data/validateAllDataItems",

@@ -10,17 +10,23 @@ __all__ = ["admin", "healthcheck", "rest"]
 
 
 def rest() -> Operation[dict[str, Any]]:
-    """`rest/info`: `currentVersion`, `fullVersion`, `authInfo`, and `owningSystemUrl` on a federated site; no token.
+    """`rest/info`: `currentVersion` (a number), `fullVersion`, `authInfo`, and `owningSystemUrl` on a federated site.
 
-    Source: developers.arcgis.com/rest/services-reference/enterprise/server-info.
+    It needs no token.
+
+    Raises, when called: `NotFound` where no site answers, `ServerFailed`.
+    Source: developers.arcgis.com/rest/services-reference/enterprise/server-info
     """
     return Operation(name="rest.info", path="rest/info", token=False)
 
 
 def healthcheck() -> Operation[dict[str, Any]]:
-    """`rest/info/healthCheck`: `{"success": bool}`; an unhealthy site may answer with an HTTP error instead; no token.
+    """`rest/info/healthCheck`: `{"success": true}`; an unhealthy site says false, or answers with an HTTP error.
 
-    Source: developers.arcgis.com/rest/services-reference/enterprise/health-check.
+    It needs no token.
+
+    Raises, when called: `ServerFailed` for an unhealthy site, `NotFound` where the release has no health check.
+    Source: developers.arcgis.com/rest/services-reference/enterprise/health-check
     """
     return Operation(
         name="rest.info.healthCheck",
@@ -31,5 +37,9 @@ def healthcheck() -> Operation[dict[str, Any]]:
 
 
 def admin() -> Operation[dict[str, Any]]:
-    """`admin/info`: `currentversion`, `fullVersion`, `currentbuild`, `timezone`, `loggedInUser` and its privilege."""
+    """`admin/info`: `currentversion`, `fullVersion`, `currentbuild`, `timezone`, `loggedInUser`, `loggedInUserPrivilege`.
+
+    Raises, when called: `Forbidden`, `NotFound` where the machine belongs to no site.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/info
+    """
     return Operation(name="info", path="admin/info")

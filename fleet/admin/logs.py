@@ -17,11 +17,15 @@ def query(
     oldest: int | None = None,
     page: int = 1000,
 ) -> Operation[dict[str, Any]]:
-    """`{"hasMore", "startTime", "endTime", "logMessages"}`, newest first.
+    """`{"hasMore", "startTime", "endTime", "logMessages": [{"type", "message", "time", "machine", "code", …}]}`.
 
-    *newest* and *oldest* bound the records' times in epoch milliseconds; the API calls them `startTime` and `endTime`,
-    in that order. *page* is at most 10,000. Sent as POST, which every release takes.
-    Source: developers.arcgis.com/rest/enterprise-administration/server/logs (query).
+    Newest first. *level* is the least severe one: SEVERE, WARNING, INFO, FINE, VERBOSE or DEBUG. *newest* and *oldest*
+    bound the records' times in epoch milliseconds, as `time` in a record is; the API calls them `startTime` and
+    `endTime`, in that order. *page* is how many records one answer holds, 10,000 at the most: while `hasMore` is true,
+    ask again with *newest* as the `endTime` of the answer. Sent as POST, which every release takes.
+
+    Raises, when called: `Forbidden`, `ServerFailed`, `TooLarge`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/logsquery
     """
     form = {
         "level": level,
@@ -43,5 +47,9 @@ def query(
 
 
 def settings() -> Operation[dict[str, Any]]:
-    """`{"settings": {"logLevel", "logDir", …}}`."""
+    """`{"settings": {"logLevel", "logDir", "maxLogFileAge", "maxErrorReportsCount", …}}`; `maxLogFileAge` is days.
+
+    Raises, when called: `Forbidden`, `ServerFailed`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/logssettings
+    """
     return Operation(name="logs.settings", path="admin/logs/settings")

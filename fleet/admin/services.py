@@ -1,4 +1,7 @@
-"""Services of a site: listing, reports, state, and changing them."""
+"""Services of a site: listing, reports, state, and changing them.
+
+A service is a `ServiceId`, or the text that names one: `Planning/Hydrants.MapServer`, without folder in the root.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,23 @@ from fleet.admin.operation import Effect, Operation
 from fleet.admin.readback import definition_is, state_is
 from fleet.protocol.fields import ServiceId, path_part
 
-__all__ = ["edit", "get", "listing", "report", "start", "statistics", "status", "stop"]
+__all__ = ["ServiceId", "edit", "get", "listing", "report", "start", "statistics", "status", "stop"]
 
 REPORT_CAP = 64 * 1024 * 1024
 BASE = "admin/services"
 
 
-def listing(folder: str = "") -> Operation[dict[str, Any]]:
-    """The folders and services of one folder (the root without *folder*): `folders`, `services`; one level only.
+def _id(service: ServiceId | str) -> ServiceId:
+    return ServiceId.parse(service) if isinstance(service, str) else service
 
-    Source: developers.arcgis.com/rest/enterprise-administration/server/services.
+
+def listing(folder: str = "") -> Operation[dict[str, Any]]:
+    """`{"folderName", "folders": [name], "services": [{"folderName", "serviceName", "type"}]}` of *folder*.
+
+    Without *folder* it is the root, which alone lists folders; one level only.
+
+    Raises, when called: `NotFound`, `Forbidden`, `ServerFailed`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/services
     """
     return Operation(name="services", path=f"{BASE}/{path_part(folder)}" if folder else BASE)
 
@@ -28,19 +38,23 @@ def report(
     folder: str = "",
     *,
     parameters: Iterable[str] = ("status", "instances"),
-    services: Iterable[ServiceId] | None = None,
+    services: Iterable[ServiceId | str] | None = None,
 ) -> Operation[dict[str, Any]]:
-    """`{"reports": […]}` of all services in one folder, or of *services* of any folders.
+    """`{"reports": [{"folderName", "serviceName", "type", "status", "instances", …}]}` of all services in *folder*.
 
-    *parameters* are any of description, status, instances, iteminfo, properties, permissions. With *services* it is a
-    POST, since such a list doesn't fit an address; what it does is read all the same.
-    Source: developers.arcgis.com/rest/enterprise-administration/server/report.
+    With *services* of these, of any folders. *parameters* are any of description, status, instances, iteminfo,
+    properties, permissions. With *services* it is a POST, since such a list doesn't fit an address; what it does is
+    read all the same. The answer may have 64 MiB.
+
+    Raises, when called: `NotFound` where the folder, or on old releases the report, is not there, `Forbidden`,
+    `ServerFailed`, `TooLarge`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/servicesreport
     """
     form = {"parameters": json.dumps(list(parameters))}
     path = f"{BASE}/{path_part(folder)}/report" if folder else f"{BASE}/report"
     if services is None:
         return Operation(name="services.report", path=path, parameters=form, cap=REPORT_CAP)
-    form["services"] = json.dumps([service.to_parameter() for service in services])
+    form["services"] = json.dumps([_id(service).to_parameter() for service in services])
     return Operation(
         name="services.report",
         path=path,
@@ -50,28 +64,45 @@ def report(
     )
 
 
-def get(service: ServiceId) -> Operation[dict[str, Any]]:
-    """The whole definition of *service*. Raises `NotFound` when called."""
-    return Operation(name="services.get", path=f"{BASE}/{service.path}")
+def get(service: ServiceId | str) -> Operation[dict[str, Any]]:
+    """The whole definition of *service*, every setting of it; values in `properties` are texts.
 
-
-def status(service: ServiceId) -> Operation[dict[str, Any]]:
-    """`configuredState`, the wish, and `realTimeState`, the measurement, of *service*."""
-    return Operation(name="services.status", path=f"{BASE}/{service.path}/status")
-
-
-def statistics(service: ServiceId) -> Operation[dict[str, Any]]:
-    """`summary` and `perMachine` instances of *service*."""
-    return Operation(name="services.statistics", path=f"{BASE}/{service.path}/statistics")
-
-
-def start(service: ServiceId) -> Operation[dict[str, Any]]:
-    """Start *service* on every reachable machine; blocks until its minimum of instances exists, up to ten minutes.
-
-    Raises, when called: `NotFound`, `Forbidden`, `Locked`, `ServerFailed` with each machine's report.
-    Source: developers.arcgis.com/rest/enterprise-administration/server/startservice.
+    Raises, when called: `NotFound`, `Forbidden`, `ServerFailed`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/service
     """
-    path = f"{BASE}/{service.path}"
+    return Operation(name="services.get", path=f"{BASE}/{_id(service).path}")
+
+
+def status(service: ServiceId | str) -> Operation[dict[str, Any]]:
+    """`configuredState`, the wish, and `realTimeState`, the measurement, of *service*.
+
+    Raises, when called: `NotFound`, `Forbidden`, `ServerFailed`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/service-status
+    """
+    return Operation(name="services.status", path=f"{BASE}/{_id(service).path}/status")
+
+
+def statistics(service: ServiceId | str) -> Operation[dict[str, Any]]:
+    """Instances of *service*: `{"summary": {"max", "busy", "free", …}, "perMachine": […]}`, counted since its start.
+
+    Where `isStatisticsAvailable` is false the numbers mean nothing.
+
+    Raises, when called: `NotFound`, `Forbidden`, `ServerFailed`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/servicestatistics
+    """
+    return Operation(name="services.statistics", path=f"{BASE}/{_id(service).path}/statistics")
+
+
+def start(service: ServiceId | str) -> Operation[dict[str, Any]]:
+    """Start *service* on every reachable machine; it blocks until its minimum of instances exists.
+
+    One attempt may take 600 s. Done when both states are STARTED.
+
+    Raises, when called: `NotFound`, `Forbidden`, `Locked`, `ServerFailed` with each machine's report, `VerifyFailed`,
+    `FateUnknown`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/startservice
+    """
+    path = f"{BASE}/{_id(service).path}"
     return Operation(
         name="services.start",
         path=f"{path}/start",
@@ -82,13 +113,15 @@ def start(service: ServiceId) -> Operation[dict[str, Any]]:
     )
 
 
-def stop(service: ServiceId) -> Operation[dict[str, Any]]:
-    """Stop all instances of *service* on every reachable machine of the site; waits for running requests.
+def stop(service: ServiceId | str) -> Operation[dict[str, Any]]:
+    """Stop all instances of *service* on every reachable machine of the site; it waits for running requests.
 
-    Raises, when called: `NotFound`, `Forbidden`, `Locked`.
-    Source: developers.arcgis.com/rest/enterprise-administration/server/stopservice.
+    One attempt may take 120 s. Done when both states are STOPPED.
+
+    Raises, when called: `NotFound`, `Forbidden`, `Locked`, `ServerFailed`, `VerifyFailed`, `FateUnknown`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/stopservice
     """
-    path = f"{BASE}/{service.path}"
+    path = f"{BASE}/{_id(service).path}"
     return Operation(
         name="services.stop",
         path=f"{path}/stop",
@@ -99,12 +132,16 @@ def stop(service: ServiceId) -> Operation[dict[str, Any]]:
     )
 
 
-def edit(service: ServiceId, definition: Mapping[str, Any]) -> Operation[dict[str, Any]]:
+def edit(service: ServiceId | str, definition: Mapping[str, Any]) -> Operation[dict[str, Any]]:
     """Replace the whole definition of *service*: what *definition* leaves out is lost. Restarts a running service.
 
-    Source: developers.arcgis.com/rest/enterprise-administration/server/editservice.
+    *definition* is what `get` answers, with the changes made to it. One attempt may take 300 s. Done when every member
+    of *definition* is in the service's own.
+
+    Raises, when called: `NotFound`, `Forbidden`, `Locked`, `ServerFailed`, `VerifyFailed`, `FateUnknown`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/editservice
     """
-    path = f"{BASE}/{service.path}"
+    path = f"{BASE}/{_id(service).path}"
     return Operation(
         name="services.edit",
         path=f"{path}/edit",

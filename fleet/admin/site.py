@@ -11,12 +11,23 @@ __all__ = ["licenses", "mode", "set_mode"]
 
 
 def mode() -> Operation[dict[str, Any]]:
-    """`{"siteMode": "EDITABLE" | "READ_ONLY", …}`; since 10.4."""
+    """`{"siteMode": "EDITABLE" | "READ_ONLY", …}`; since 10.4.
+
+    Raises, when called: `NotFound` on older releases, `Forbidden`, `ServerFailed`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/mode
+    """
     return Operation(name="mode", path="admin/mode", since="10.4")
 
 
 def set_mode(wanted: Literal["EDITABLE", "READ_ONLY"]) -> Operation[dict[str, Any]]:
-    """Switch the mode; READ_ONLY restarts all services. Source: server/updatesitemode of the admin API's help."""
+    """Switch the mode to *wanted*; READ_ONLY restarts all services. Since 10.4; one attempt may take 300 s.
+
+    Done when the site says that it is in that mode.
+
+    Raises, when called: `NotFound` on older releases, `Forbidden`, `Locked`, `ServerFailed`, `VerifyFailed`,
+    `FateUnknown`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/update-site-mode
+    """
     return Operation(
         name="mode.update",
         path="admin/mode/update",
@@ -30,5 +41,11 @@ def set_mode(wanted: Literal["EDITABLE", "READ_ONLY"]) -> Operation[dict[str, An
 
 
 def licenses() -> Operation[dict[str, Any]]:
-    """Edition, level, extensions and features, each with `canExpire` and `expiration` in epoch milliseconds."""
+    """`edition`, `level`, `datafeature`, `extensions` and `features`, each with `canExpire` and `expiration`.
+
+    `expiration` is epoch milliseconds, and means something only where `canExpire` is true.
+
+    Raises, when called: `Forbidden`, `ServerFailed`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/licenses
+    """
     return Operation(name="system.licenses", path="admin/system/licenses")

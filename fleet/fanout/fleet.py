@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -81,10 +82,13 @@ class Fleet:
     def from_inventory(cls, *paths: str | os.PathLike[str], allow_commands: bool = False, **options: Any) -> Fleet:
         """The fleet in the inventory files *paths*, or in the ones that are found as the command line finds them.
 
-        Raises `InventoryError` with every mistake of the files.
+        *allow_commands* lets the secret commands of `./inventory.toml` run; *options* are those of `Fleet`. `@failed`
+        and its like look at the last run of the command line on these files. Raises `InventoryError` with every
+        mistake of the files.
         """
-        sources = find_sources([Path(path) for path in paths])
-        return cls(load(sources, allow_commands=allow_commands), **options)
+        inventory = load(find_sources([Path(path) for path in paths]), allow_commands=allow_commands)
+        options.setdefault("last_run", lambda: _last_outcomes(inventory))
+        return cls(inventory, **options)
 
     async def __aenter__(self) -> Self:
         await self.clients.__aenter__()
@@ -204,6 +208,17 @@ class Selection:
             counts=counts,
             names=names,
         )
+
+
+def _last_outcomes(inventory: Inventory) -> Mapping[str, str] | None:
+    """Site -> outcome of the last run on *inventory* that was recorded; raises `UsageError` where that can't be read."""
+    from fleet.history.store import Store
+
+    try:
+        with Store.open_default() as store:
+            return store.last_outcomes(inventory.files)
+    except (OSError, sqlite3.Error) as error:
+        raise UsageError(f"the outcomes of the last run can't be read: {error}") from None
 
 
 def _as_work(work: Operation[Any] | Work) -> Work:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 import pytest
 
 import fleet as package
-from fleet import Answered, Failed, Fleet, SelectorError, UsageError, ops
+from fleet import Answered, CoverageError, Failed, Fleet, HealthOptions, SelectorError, UsageError, ops
 from fleet import sync as blocking
 from fleet.client.site import SiteClient
+from fleet.errors import NotFound
 from fleet.simulator import Simulator
 
 Simulate = Callable[..., Awaitable[Simulator]]
@@ -82,15 +85,41 @@ async def test_nothing_of_a_finished_run_is_left_open(simulator: Simulator, writ
     }
 
 
-async def test_the_blocking_facade_says_the_same(simulator: Simulator, write_inventory: Write) -> None:
-    path = write_inventory(simulator)
+async def test_the_blocking_facade_says_the_same(simulate: Simulate, write_inventory: Write) -> None:
+    path = write_inventory(await simulate(sites=3, faults={"sim-0002": "service-down", "sim-0003": "read-only"}))
 
-    def script() -> tuple[int, list[str]]:
+    def script() -> None:
+        with pytest.raises(RuntimeError, match="open the fleet first"):
+            blocking.Fleet.from_inventory(path).select("all")
         with blocking.Fleet.from_inventory(path) as fleet:
-            report = fleet.select("all").run(ops.info.admin())
-            streamed = [outcome.site for outcome in fleet.select("all").stream(ops.info.rest())]
-            return report.coverage.answered, streamed
+            everything = fleet.select("all")
+            assert len(everything) == everything.run(ops.info.admin()).coverage.answered == 3
+            streamed = [outcome.site for outcome in everything.stream(ops.info.rest())]
+            assert sorted(streamed) == ["sim-0001", "sim-0002", "sim-0003"]
+            swept = blocking.sweep(everything, HealthOptions(only=("services",)))
+            assert swept.merged["verdicts"] == {"ok": 2, "warning": 0, "critical": 1, "unknown": 0}
+            assert fleet.call("sim-0003", ops.site.mode())["siteMode"] == "READ_ONLY"
+            with pytest.raises(NotFound, match="sim-0003: "):
+                fleet.call("sim-0003", ops.services.status("Nowhere.MapServer"))
 
-    answered, streamed = await anyio.to_thread.run_sync(script)
-    assert answered == 3
-    assert sorted(streamed) == ["sim-0001", "sim-0002", "sim-0003"]
+    await anyio.to_thread.run_sync(script)
+
+
+async def test_thin_coverage_can_be_an_error(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=4, faults={"sim-0002": "refused"})
+    async with Fleet.from_inventory(write_inventory(simulator)) as fleet:
+        report = await fleet.select().run(ops.info.admin())
+    report.require_coverage(0.75)
+    with pytest.raises(CoverageError, match="3 of 4 sites answered, which is less than 90%: 1 unreachable"):
+        report.require_coverage(0.9)
+
+
+async def test_what_failed_on_the_command_line_can_be_selected(simulate: Simulate, write_inventory: Write) -> None:
+    path = write_inventory(await simulate(sites=3, faults={"sim-0002": "refused"}))
+    with pytest.raises(SelectorError, match="none of this inventory is recorded"):
+        Fleet.from_inventory(path).select("@failed")
+    called = await anyio.run_process(
+        [sys.executable, "-m", "fleet", "call", "admin/info", "-q", "-i", str(path)], check=False
+    )
+    assert called.returncode == 1
+    assert [site.name for site in Fleet.from_inventory(path).select("@failed").sites] == ["sim-0002"]
