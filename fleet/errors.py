@@ -159,6 +159,11 @@ class SiteError(FleetError):
         if fate_open is not None:
             self.fate_open = fate_open
 
+    def reword(self, message: str) -> None:
+        """Say *message* in place of what was said: nothing of that is kept."""
+        self.message = message
+        self.args = (message,)
+
     def __str__(self) -> str:
         return self.message if self.site is None else f"{self.site}: {self.message}"
 

@@ -100,6 +100,10 @@ class Clients:
                 return self._secrets.resolve(reference)
             return await anyio.to_thread.run_sync(self._secrets.resolve, reference, abandon_on_cancel=True)
 
+    def known_secrets(self, references: Iterable[CredentialRef]) -> list[Secret]:
+        """Those of *references* that were looked up and found."""
+        return [secret for one in references if (secret := self._secrets.known(one)) is not None]
+
     async def tls_parameter(self, site: Site) -> Any:
         """What the transport needs to judge the certificate of *site*."""
         password = site.tls.key_password

@@ -33,8 +33,10 @@ class Masker:
     """Masks *secrets* as they are, as an address, JSON or base64 spells them, and base64 of a text around them."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = tuple(dict.fromkeys(secret for secret in secrets if len(secret) >= SHORTEST))
-        self._forms = tuple(form for secret in self._secrets for form in _forms(secret))
+        self._secrets = [secret for secret in secrets if len(secret) >= SHORTEST]
+        self._forms: tuple[bytes, ...] = ()
+        for secret in self._secrets:
+            self._forms += _forms(secret)
 
     def text(self, text: str) -> str:
         """*text* with every secret masked."""
@@ -57,8 +59,12 @@ class Masker:
     def response(self, response: Response) -> Response:
         """*response* with every secret in its body masked; the same object where there is none."""
         body = response.body
-        if not self._forms or not (any(form in body for form in self._forms) or b"\\u" in body):
-            return response
+        for form in self._forms:
+            if form in body:
+                break
+        else:
+            if b"\\u" not in body or not self._forms:
+                return response
         try:
             value, _ = parse_json(body)
         except SiteError:

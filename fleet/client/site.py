@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
@@ -20,11 +20,11 @@ from fleet.auth.provider import Flow, Provider, Token
 from fleet.client.breaker import Breaker, counts_against_site
 from fleet.client.calls import LOGIN, CallEvent
 from fleet.client.handshake import PeerCertificate, peer_certificate
+from fleet.client.masking import Masker
 from fleet.client.redirects import HOPS, next_request
 from fleet.client.retry import RetryBudget, Retrying
 from fleet.client.settings import DEFAULT_TIMEOUT
 from fleet.client.tokens import TokenSource
-from fleet.client.trace import MASK
 from fleet.client.trace import Exchange as TracedExchange
 from fleet.errors import (
     FateUnknown,
@@ -95,6 +95,9 @@ class SiteClient:
         self.most_attempts = 0
         self.finishing = False
         self._ended: float | None = None
+        self._asked = False
+        self._shown: Secret | None = None
+        self._masks: Masker | None = None
 
     # Calls
 
@@ -114,6 +117,9 @@ class SiteClient:
                 if operation.read_back is not None and await self._already(operation.read_back):
                     return Answer(value=None, outcome="noop")  # type: ignore[arg-type]
                 return await self._retried(_Change(self, operation).attempt, operation)
+        if self.finishing:
+            # The only call of its work: there is nobody to wait for.
+            return Answer(value=await self._retried(lambda: self._attempt(operation), operation))
         reads = self._reads
         if reads is None:
             reads = self._reads = anyio.Semaphore(self.site.reads, fast_acquire=True)
@@ -278,7 +284,8 @@ class SiteClient:
 
             async def exchanged() -> Token:
                 token = await of_portal.token()
-                return await self._drive(exchange.sign_in({"token": token.value}), exchange.base)
+                secrets = {"token": token.value}
+                return await self._drive(exchange.sign_in(secrets), exchange.base, secrets)
 
             return self._run.token_source(exchange.identity, exchanged)
         return self._run.token_source(provider.identity, lambda: self._sign_in(provider))
@@ -298,16 +305,13 @@ class SiteClient:
     async def _sign_in_unwatched(self, provider: Provider) -> Token:
         references = secrets_of(self.site)
         secrets = {name: await self._run.secret(reference) for name, reference in references.items()}
+        self._asked = True
         try:
-            return await self._drive(provider.sign_in(secrets), provider.base)
+            return await self._drive(provider.sign_in(secrets), provider.base, secrets)
         except LoginRefused as refusal:
             if self.site.auth.kind == "server":
                 await self._explain_refusal()
             raise refusal
-        except SiteError as error:
-            for secret in secrets.values():
-                error.message = error.message.replace(secret.reveal(), MASK)
-            raise
 
     async def _explain_refusal(self) -> None:
         """Where a refused account turns out to belong to a portal, say so; raises `LoginRefused` with the line to add."""
@@ -333,8 +337,11 @@ class SiteClient:
             raise refusal
         self._federation_seen = True
 
-    async def _drive(self, flow: Flow, base: str) -> Token:
-        """Send the requests of a login; every one must go below *base*, which the inventory names for this site."""
+    async def _drive(self, flow: Flow, base: str, secrets: Mapping[str, Secret]) -> Token:
+        """Send the requests of a login; every one must go below *base*, which the inventory names for this site.
+
+        What the answers echo of *secrets* is masked in the errors that they come to.
+        """
         limit = self._run.settings.timeout or self.site.timeout or DEFAULT_TIMEOUT
         try:
             request = next(flow)
@@ -343,7 +350,15 @@ class SiteClient:
                     raise RedirectRefused("a login went to an address that is not listed for this site")
                 response, _ = await self._follow(request, limit, read=True)
                 self._run.transport.done_with(response)
-                request = flow.send(response)
+                try:
+                    request = flow.send(response)
+                except SiteError as error:
+                    masker = Masker(secret.reveal() for secret in secrets.values())
+                    if masker.response(response) is not response:
+                        # The words may have been cut in the middle of a secret, which is then not found in them.
+                        refused = "the account was refused: " if isinstance(error, LoginRefused) else ""
+                        error.reword(f"{refused}what the token end point says holds a secret, and is not shown")
+                    raise
         except StopIteration as end:
             token: Token = end.value
             self._run.remember(token.value)
@@ -361,31 +376,29 @@ class SiteClient:
         settings = self._run.settings
         limit = settings.timeout or max(self.site.timeout or DEFAULT_TIMEOUT, operation.limit or 0.0)
         response, redirected = await self._follow(request, limit, read=not operation.changes)
+        read = partial(_read, response, operation, redirected, self._masker(token))
         try:
-            read = partial(
-                decipher,
-                response,
-                operation.answer,
-                binary=operation.binary,
-                status_is_data=operation.status_is_data,
-                success_is_data=operation.success_is_data,
-                redirected=redirected,
-            )
             if len(response.body) <= DECIPHERED_AT_ONCE:
                 value = read()
             else:
                 value = await anyio.to_thread.run_sync(read, abandon_on_cancel=True)
-        except SiteError as error:
-            if text is not None:
-                error.message = error.message.replace(text, MASK)
-            raise
         finally:
             self._run.transport.done_with(response)
-        if text is not None and text.encode("ascii") in response.body:
-            value = _without(value, text)
         if self.release is None and operation.name in ("rest.info", "info", "root") and isinstance(value, dict):
             self.release = Release.of(value)
-        return value  # type: ignore[no-any-return]
+        return value
+
+    def _masker(self, token: Secret | None) -> Masker | None:
+        """What masks the secrets that this site was shown; None while it was shown none."""
+        if token is None and not self._asked:
+            return None
+        if self._masks is None or (token is not None and token is not self._shown):
+            known = self._run.known_secrets(secrets_of(self.site).values())
+            if token is not None:
+                self._shown = token
+                known.append(token)
+            self._masks = Masker([secret.reveal() for secret in known])
+        return self._masks
 
     async def _follow(self, request: Request, limit: float, *, read: bool) -> tuple[Response, bool]:
         """Send *request*, and again where a redirect leads on the same origin; the answer, and whether one did."""
@@ -556,14 +569,16 @@ class _Watched:
             )
 
 
-def _without(value: Any, secret: str) -> Any:
-    """*value* with *secret*, which the site echoed, masked wherever it stands."""
-    if isinstance(value, str):
-        return value.replace(secret, MASK)
-    if isinstance(value, list):
-        return [_without(one, secret) for one in value]
-    if isinstance(value, dict):
-        return {key.replace(secret, MASK): _without(one, secret) for key, one in value.items()}
+def _read(response: Response, operation: Operation[T], redirected: bool, masker: Masker | None) -> T:
+    """The value in *response*, from which every secret that the site echoes is taken before anything is read."""
+    value: T = decipher(
+        response if masker is None else masker.response(response),
+        operation.answer,
+        binary=operation.binary,
+        status_is_data=operation.status_is_data,
+        success_is_data=operation.success_is_data,
+        redirected=redirected,
+    )
     return value
 
 

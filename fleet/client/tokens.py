@@ -36,7 +36,8 @@ class TokenSource:
         self._sign_in = sign_in
         self._clock = clock
         self._random = rng
-        self._lock = anyio.Lock(fast_acquire=True)
+        self._signing_in = False
+        self._over: anyio.Event | None = None
         self._token: Token | None = None
         self._renew_at = 0.0
         self._refused: LoginRefused | None = None
@@ -57,21 +58,25 @@ class TokenSource:
         if token is not None and self._clock() < self._renew_at:
             return token
         waited_for = self._round
+        while self._signing_in:
+            # Made by the first who waits: most logins are waited for by nobody.
+            over = self._over = self._over or anyio.Event()
+            await over.wait()
+        if self._token is not None and self._clock() < self._renew_at:
+            return self._token
+        if self._refused is not None:
+            raise copy.copy(self._refused)
+        if self._failure is not None and self._shares(waited_for, self._failure[1]):
+            # A copy: each caller writes its own site and attempts into the error.
+            raise copy.copy(self._failure[1])
+        self._signing_in = True
         try:
-            self._lock.acquire_nowait()
-        except anyio.WouldBlock:
-            await self._lock.acquire()
-        try:
-            if self._token is not None and self._clock() < self._renew_at:
-                return self._token
-            if self._refused is not None:
-                raise copy.copy(self._refused)
-            if self._failure is not None and self._shares(waited_for, self._failure[1]):
-                # A copy: each caller writes its own site and attempts into the error.
-                raise copy.copy(self._failure[1])
             return await self._renew()
         finally:
-            self._lock.release()
+            self._signing_in = False
+            if self._over is not None:
+                self._over.set()
+                self._over = None
 
     def _shares(self, waited_for: int, failure: SiteError) -> bool:
         """Whether the last failure is this caller's too, instead of a reason to try once more.

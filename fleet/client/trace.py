@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from fleet.client.masking import MASK
 from fleet.protocol.message import Request, Response
 
 __all__ = ["MASK", "Exchange", "render_exchange"]
-
-MASK = "***"
 
 SECRET_FIELDS = frozenset(
     {

@@ -132,6 +132,11 @@ class SecretStore:
             raise ConfigFailed(known.message, hint=known.hint)
         return known
 
+    def known(self, ref: CredentialRef) -> Secret | None:
+        """The secret that *ref* names, if it was looked up and found."""
+        known = self._known.get(ref)
+        return known if isinstance(known, Secret) else None
+
     def live(self) -> list[Secret]:
         """Every secret that was looked up so far, for the last net that masks them in logs."""
         with self._lock:
@@ -172,6 +177,9 @@ class SecretStore:
                     f"the secret file {path} can be read or written by others",
                     hint=f"make it yours alone: chmod 600 {path}",
                 )
+            if path.exists() and not path.is_file() and not path.is_dir():
+                # A pipe that nobody writes would be waited for without an end.
+                raise ConfigFailed(f"the secret file {path} is no file", hint="name a regular file")
             with path.open("rb") as file:
                 data = file.read(SECRET_CAP + 1)
         except OSError as error:
