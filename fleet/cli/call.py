@@ -213,13 +213,13 @@ def _work(
 def _write(common: Common, report: Report) -> None:
     """The report in the format that was asked for."""
     from fleet.render.plain import as_csv, as_json, as_markdown, rows_of, shaped
-    from fleet.render.table import coverage_line, report_lines, summary_lines
+    from fleet.render.table import coverage_line, report_lines, summary_lines, warning_lines
 
     match common.format:
         case "ndjson":
             sys.stdout.flush()
             if not common.quiet:
-                click.echo(coverage_line(report), err=True)
+                click.echo("\n".join([*warning_lines(report), coverage_line(report)]), err=True)
         case "json":
             click.echo(as_json(report.to_dict()))
         case "table":

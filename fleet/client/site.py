@@ -14,7 +14,7 @@ from fleet.admin import info
 from fleet.admin.catalogue import resource_of
 from fleet.admin.operation import Operation, ReadBack
 from fleet.admin.request import Placement, build_request
-from fleet.auth.choose import provider_for, secrets_of
+from fleet.auth.choose import portal_of, provider_for, secrets_of
 from fleet.auth.portal import Exchange, federation_refusal
 from fleet.auth.provider import Flow, Provider, Token
 from fleet.client.breaker import Breaker, counts_against_site
@@ -26,6 +26,7 @@ from fleet.client.settings import DEFAULT_TIMEOUT
 from fleet.client.tokens import TokenSource
 from fleet.client.trace import MASK
 from fleet.client.trace import Exchange as TracedExchange
+from fleet.client.transport import Way
 from fleet.errors import (
     FateUnknown,
     Locked,
@@ -38,6 +39,7 @@ from fleet.errors import (
 )
 from fleet.inventory.model import Site
 from fleet.inventory.secrets import Secret
+from fleet.inventory.tables import origin_of
 from fleet.outcome import outcome_of
 from fleet.protocol.envelope import decipher
 from fleet.protocol.message import Request, Response
@@ -83,7 +85,8 @@ class SiteClient:
         )
         self._reads: anyio.Semaphore | None = None
         self._writer: anyio.Lock | None = None
-        self._tls: Any = None
+        self._way: Way | None = None
+        self._portal_way: Way | None = None
         self._tokens: TokenSource | None = None
         self._exchanging = site.auth.exchange
         self._placement: Placement = "header"
@@ -154,15 +157,16 @@ class SiteClient:
         await self._retried(self._signed_in, None)
 
     async def certificate(self) -> PeerCertificate | None:
-        """The certificate that the site shows, from a TLS handshake of its own without any request; None over http.
+        """The certificate that the site shows, from a TLS handshake of its own without any request.
 
-        It is judged as every other connection's is: raises `TlsFailed`, `ConnectFailed` or `TimedOut`.
+        None over http, and through a proxy, where there is no such handshake. It is judged as every other connection's
+        is: raises `TlsFailed` or `ConnectFailed`.
         """
-        if self.site.in_clear or self.site.proxy is not None:
+        if self._way is None:
+            self._way = await self._run.way(self.site)
+        if self._way.tls is None or self._way.proxy is not None:
             return None
-        if self._tls is None:
-            self._tls = await self._run.tls_parameter(self.site)
-        return await peer_certificate(self.site.url, self._tls)
+        return await peer_certificate(self.site.url, self._way.tls)
 
     # Retry and breaker
 
@@ -404,10 +408,23 @@ class SiteClient:
         self._run.transport.done_with(response)
         raise RedirectRefused(f"the site redirects more than {HOPS} times")
 
+    async def _way_of(self, request: Request) -> Way:
+        """How the site is reached, or its portal, which the requests of a login may go to."""
+        if self._way is None:
+            self._way = await self._run.way(self.site)
+        if self.site.auth.portal is None or request.url.startswith(f"{self.site.url}/"):
+            return self._way
+        if origin_of(request.url) == origin_of(self.site.url):
+            return self._way
+        if self._portal_way is None:
+            self._portal_way = await self._run.way(portal_of(self.site))
+        return self._portal_way
+
     async def _send(self, request: Request, limit: float) -> Response:
         run = self._run
-        if self._tls is None:
-            self._tls = await run.tls_parameter(self.site)
+        way = self._way
+        if way is None or self.site.auth.portal is not None:
+            way = await self._way_of(request)
         # Behind a request that says "close" nothing more may be sent on its connection (RFC 9112, 9.6), which the
         # pool would do for as long as it keeps idle ones.
         fresh = self._ended is not None and run.clock() - self._ended < run.settings.keepalive + 1.0
@@ -415,10 +432,10 @@ class SiteClient:
             self._ended = run.clock()
         watch = run.settings.on_exchange
         if watch is None:
-            return await run.transport.send(request, tls=self._tls, limit=limit, proxy=self.site.proxy, fresh=fresh)
+            return await run.transport.send(request, way=way, limit=limit, fresh=fresh)
         started = run.clock()
         try:
-            response = await run.transport.send(request, tls=self._tls, limit=limit, proxy=self.site.proxy, fresh=fresh)
+            response = await run.transport.send(request, way=way, limit=limit, fresh=fresh)
         except SiteError as error:
             watch(_traced(self.site, request, None, error.message, run.clock() - started))
             raise

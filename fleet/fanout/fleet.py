@@ -17,6 +17,7 @@ import anyio
 
 from fleet.admin.operation import Operation
 from fleet.aggregate import Aggregator, compile_query, make_aggregator
+from fleet.auth import rsa
 from fleet.client.calls import CallWatch
 from fleet.client.clients import Clients
 from fleet.client.settings import ClientSettings, RetryPolicy
@@ -265,5 +266,12 @@ def warnings_for(sites: Iterable[Site]) -> list[ReportWarning]:
                 ReportWarning(site=site.name, kind="tls_unverified", message="the certificate is not verified")
             )
         if site.in_clear and site.allow_http and not is_loopback(host_of(site.url)):
-            warnings.append(ReportWarning(site=site.name, kind="in_clear", message="tokens travel in clear over http"))
+            message = "tokens travel in clear over http"
+            if site.auth.kind == "server" and not rsa.available():
+                message += ", and so does the password (install arcgis-fleet[crypto])"
+            warnings.append(ReportWarning(site=site.name, kind="in_clear", message=message))
+        portal = site.auth.portal
+        if portal is not None and portal.startswith("http://") and not is_loopback(host_of(portal)):
+            message = "the portal is asked over http: password and tokens travel in clear"
+            warnings.append(ReportWarning(site=site.name, kind="in_clear", message=message))
     return warnings
