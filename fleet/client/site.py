@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import anyio
 import anyio.to_thread
+from msgspec.structs import replace
 
 from fleet.admin import info
 from fleet.admin.catalogue import resource_of
@@ -88,10 +89,14 @@ class SiteClient:
         self._way: Way | None = None
         self._portal_way: Way | None = None
         self._tokens: TokenSource | None = None
-        self._exchanging = site.auth.exchange
+        # A portal is asked with its own token, and is federated with nobody.
+        self._is_portal = site.url == site.auth.portal
+        self._federated = site.auth.kind in ("portal", "oauth") and not self._is_portal
+        self._exchanging = self._federated and site.auth.exchange
+        self._token_taken = False
         self._placement: Placement = "header"
         self._header_worked = False
-        self._federation_seen = site.auth.kind not in ("portal", "oauth")
+        self._federation_seen = not self._federated
         self.release: Release | None = None
         self.change_in_flight: str | None = None
         self.first_attempt: float | None = None
@@ -251,19 +256,21 @@ class SiteClient:
                     # A fresh token that "was not found": this site looks for it in the body only.
                     self._placement = "body"
                     continue
+                if self._federated and not self._exchanging and not self._token_taken:
+                    # A portal's token that this site has never taken: the portal may have one for it.
+                    self._exchanging, self._tokens = True, None
+                    continue
                 assert self._tokens is not None
                 self._tokens.reject(token)
                 if not renewed:
                     renewed = True
-                    continue
-                if self.site.auth.kind in ("portal", "oauth") and not self._exchanging:
-                    self._exchanging, self._tokens, renewed = True, None, True
                     continue
                 refusal.hint = (
                     refusal.hint or "a fresh token was refused at once: look at the site's clock and token settings"
                 )
                 raise
             self._header_worked = self._header_worked or in_header
+            self._token_taken = True
             return value
 
     async def _token(self) -> Token:
@@ -281,8 +288,24 @@ class SiteClient:
             exchange = Exchange(portal, self.site)
 
             async def exchanged() -> Token:
-                token = await of_portal.token()
-                return await self._drive(exchange.sign_in({"token": token.value}), exchange.base)
+                for last in (False, True):
+                    token = await of_portal.token()
+                    secrets = {"token": token.value}
+                    try:
+                        return await self._drive(exchange.sign_in(secrets), exchange.base, secrets.values())
+                    except TokenRefused:
+                        # The portal itself no longer takes its token.
+                        of_portal.reject(token)
+                        if last:
+                            raise
+                    except LoginRefused as refusal:
+                        refusal.message = f"the portal gives no token for this site: {refusal.message}"
+                        refusal.hint = (
+                            "`url` must be the address under which the site is federated: "
+                            "fleet call portal:portaladmin/federation/servers shows it"
+                        )
+                        raise
+                raise AssertionError("the loop ends with a token or an error")
 
             return self._run.token_source(exchange.identity, exchanged)
         return self._run.token_source(provider.identity, lambda: self._sign_in(provider))
@@ -303,15 +326,11 @@ class SiteClient:
         references = secrets_of(self.site)
         secrets = {name: await self._run.secret(reference) for name, reference in references.items()}
         try:
-            return await self._drive(provider.sign_in(secrets), provider.base)
+            return await self._drive(provider.sign_in(secrets), provider.base, secrets.values())
         except LoginRefused as refusal:
-            if self.site.auth.kind == "server":
+            if self.site.auth.kind == "server" and refusal.final:
                 await self._explain_refusal()
             raise refusal
-        except SiteError as error:
-            for secret in secrets.values():
-                error.message = error.message.replace(secret.reveal(), MASK)
-            raise
 
     async def _explain_refusal(self) -> None:
         """Where a refused account turns out to belong to a portal, say so; raises `LoginRefused` with the line to add."""
@@ -337,21 +356,28 @@ class SiteClient:
             raise refusal
         self._federation_seen = True
 
-    async def _drive(self, flow: Flow, base: str) -> Token:
-        """Send the requests of a login; every one must go below *base*, which the inventory names for this site."""
+    async def _drive(self, flow: Flow, base: str, secrets: Iterable[Secret]) -> Token:
+        """Send the requests of a login; every one must go below *base*, which the inventory names for this site.
+
+        No error that comes of it holds one of *secrets*, whatever an end point echoes.
+        """
         limit = self._run.settings.timeout or self.site.timeout or DEFAULT_TIMEOUT
         try:
             request = next(flow)
             while True:
                 if not request.url.startswith(f"{base}/"):
                     raise RedirectRefused("a login went to an address that is not listed for this site")
-                response, _ = await self._follow(request, limit, read=True)
+                response = await self._follow(request, limit, read=True)
                 self._run.transport.done_with(response)
                 request = flow.send(response)
         except StopIteration as end:
             token: Token = end.value
             self._run.remember(token.value)
             return token
+        except SiteError as error:
+            for secret in secrets:
+                error.message = error.message.replace(secret.reveal(), MASK)
+            raise
         finally:
             flow.close()
 
@@ -364,7 +390,7 @@ class SiteClient:
             self.change_in_flight = operation.name
         settings = self._run.settings
         limit = settings.timeout or max(self.site.timeout or DEFAULT_TIMEOUT, operation.limit or 0.0)
-        response, redirected = await self._follow(request, limit, read=not operation.changes)
+        response = await self._follow(request, limit, read=not operation.changes)
         try:
             read = partial(
                 decipher,
@@ -373,7 +399,6 @@ class SiteClient:
                 binary=operation.binary,
                 status_is_data=operation.status_is_data,
                 success_is_data=operation.success_is_data,
-                redirected=redirected,
             )
             if len(response.body) <= DECIPHERED_AT_ONCE:
                 value = read()
@@ -391,20 +416,20 @@ class SiteClient:
             self.release = Release.of(value)
         return value  # type: ignore[no-any-return]
 
-    async def _follow(self, request: Request, limit: float, *, read: bool) -> tuple[Response, bool]:
-        """Send *request*, and again where a redirect leads on the same origin; the answer, and whether one did."""
+    async def _follow(self, request: Request, limit: float, *, read: bool) -> Response:
+        """Send *request*, and again where a redirect leads on the same origin; the answer says whether one did."""
         response = await self._send(request, limit)
         if response.status < 300 or response.status >= 400:
-            return response, False
+            return response
         for _ in range(HOPS):
             following = next_request(request, response, read=read)
             if following is None:
-                return response, True
+                return replace(response, redirected=True)
             self._run.transport.done_with(response)
             request = following
             response = await self._send(request, limit)
             if not 300 <= response.status < 400:
-                return response, True
+                return replace(response, redirected=True)
         self._run.transport.done_with(response)
         raise RedirectRefused(f"the site redirects more than {HOPS} times")
 

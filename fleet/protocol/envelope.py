@@ -73,7 +73,7 @@ def decipher(
         return response.body
     if response.status >= 400:
         raise _status_error(response)
-    value = _json_of(response, redirected)
+    value = _json_of(response, redirected or response.redirected)
     if isinstance(value, dict):
         error = failure_of(value, status_is_data=status_is_data, success_is_data=success_is_data)
         if error is not None:
@@ -186,7 +186,7 @@ def _status_error(response: Response) -> SiteError:
         hint = None
     if status == 401 and "www-authenticate" in response.headers:
         scheme = response.headers["www-authenticate"].split(" ", 1)[0][:20]
-        return LoginRefused(
+        return _web_tier(
             f"the web server in front of the site asks for a sign-on of its own ({scheme})",
             code=401,
             hint="give fleet an address that leads to the site without web-tier sign-on",
@@ -253,12 +253,19 @@ def _raise_for_page(response: Response, redirected: bool) -> NoReturn:
     kind = _page_kind(response.body)
     if kind == "a login page":
         if redirected:
-            raise LoginRefused(
+            raise _web_tier(
                 "the site sent us to a login page",
                 hint="use an address that leads past the web-tier sign-on",
             )
         raise BadAnswer(f"the answer is {kind}, not JSON", hint=_hint_for_page(response))
     raise BadAnswer(f"the answer is {kind}, not JSON", hint=_hint_for_page(response))
+
+
+def _web_tier(message: str, *, hint: str, code: int | None = None) -> LoginRefused:
+    """What stands in front of the site wants a sign-on; of the site's own account nothing is said by that."""
+    error = LoginRefused(message, code=code, hint=hint)
+    error.final = False
+    return error
 
 
 def _page_kind(body: bytes) -> str:
