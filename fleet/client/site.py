@@ -12,7 +12,7 @@ import anyio.to_thread
 from msgspec.structs import replace
 
 from fleet.admin import info
-from fleet.admin.catalogue import resource_of
+from fleet.admin.catalogue import operation_for, resource_of
 from fleet.admin.operation import Operation, ReadBack
 from fleet.admin.request import Placement, build_request
 from fleet.auth.choose import portal_of, provider_for, secrets_of
@@ -152,7 +152,10 @@ class SiteClient:
         """
         look = operation.read_back
         if look is None:
-            await self.call(resource_of(operation) or info.admin())
+            if self._is_portal:
+                await self.call(resource_of(operation, portal=True) or operation_for("portaladmin", portal=True)[0])
+            else:
+                await self.call(resource_of(operation) or info.admin())
             return Answer(value=None, outcome="changed", verified=False)
         already = look.done(await self.call(look.look))
         return Answer(value=None, outcome="noop" if already else "changed")

@@ -26,6 +26,7 @@ from fleet.client.trace import Exchange
 from fleet.durations import parse_duration
 from fleet.errors import BadAnswer, UsageError
 from fleet.fanout.engine import Progress, Work, fan_out
+from fleet.fanout.portals import once_per_portal
 from fleet.fanout.stop import Stop
 from fleet.inventory.load import find_sources, load
 from fleet.inventory.model import Inventory, Site
@@ -120,6 +121,13 @@ class Selection:
 
     def __len__(self) -> int:
         return len(self.sites)
+
+    def portals(self, work: Operation[Any] | Work) -> Work:
+        """*work* for the portals of these sites: each is asked once, and every site that shares it has its answer.
+
+        `await selection.run(selection.portals(operation))`; paths are below the portal's address (`sharing/rest/info`).
+        """
+        return once_per_portal(self.sites, _as_work(work), self.fleet.clients)
 
     def stream(
         self,
