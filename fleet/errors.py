@@ -191,10 +191,14 @@ class CircuitOpen(SiteError):
 
 
 class LoginRefused(SiteError):
-    """A token end point refused the account; the password is not sent a second time in this run."""
+    """A token end point refused the account; the password is not sent a second time in this run.
+
+    It is not `final` where something in front of the end point refused, which has not judged the account at all.
+    """
 
     kind = "auth"
     may_have_arrived = False
+    final: bool = True
 
 
 class TokenRefused(SiteError):

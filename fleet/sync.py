@@ -91,6 +91,10 @@ class Selection:
         """The sites."""
         return self._selection.sites
 
+    def portals(self, work: Operation[Any] | Work) -> Work:
+        """*work* for the portals of these sites, as in `fleet.Selection.portals`."""
+        return self._selection.portals(work)
+
     def run(self, work: Operation[Any] | Work, **options: Any) -> Report:
         """Do *work* on every site and report; options as in `fleet.Selection.run`."""
 

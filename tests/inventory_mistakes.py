@@ -72,7 +72,12 @@ IN_ONE_TABLE = [
     ("[defaults]\nauth = { token = 'hunter22' }", "x:2: defaults.auth.token: a secret is not written here in clear"),
     ("[defaults]\ntls = { pin = 'sha256:12' }", 'x:2: defaults.tls.pin: this is a text, and must be "sha256:" and 64'),
     ("[defaults]\ntls = { ca = '' }", "x:2: defaults.tls.ca: this is an empty text, and must be the path of a file"),
+    ("[defaults]\ntls = { key = 'k.pem' }", "x:2: defaults.tls: a key, or its password, needs the cert"),
+    ("[defaults]\ntls = { key_password = { env = 'X' } }", "x:2: defaults.tls: a key, or its password, needs the cert"),
     ("[defaults]\nproxy = 5", "x:2: defaults.proxy: this is a number, and must be an address"),
+    ("[defaults]\nproxy = 'https://p:1'", "x:2: defaults.proxy: a proxy is spoken to over http://"),
+    ("[defaults]\nproxy = 'http://a:hunter22@p:1'", "x:2: defaults.proxy: an address holds no account"),
+    ("[defaults]\nproxy = { url = 'http://p:1', username = 'a' }", "an account both username and password"),
     ("[defaults.checks]\nnothing = {}", "x:2: defaults.checks.nothing: there is no health check of this name"),
     (
         "[defaults.checks]\ntls = { warning = -1 }",

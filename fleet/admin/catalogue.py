@@ -211,13 +211,13 @@ def _clean_path(path: str) -> str:
     return "/".join(quote(part, safe="!$&'()*+,;=:@") for part in parts)
 
 
-def resource_of(operation: Operation[Any]) -> Operation[Any] | None:
+def resource_of(operation: Operation[Any], *, portal: bool = False) -> Operation[Any] | None:
     """The read of the resource that the change *operation* acts on: of the path without its last part, if there is one.
 
     `admin/services/Roads.MapServer/delete` acts on `admin/services/Roads.MapServer`.
     """
     path = operation.path.rpartition("/")[0]
-    entry = catalogue().find(path, "GET")
+    entry = catalogue().find(path, "GET", portal=portal)
     if entry is None or any(parameter.required for parameter in entry.params):
         return None
-    return operation_for(path, method="GET")[0]
+    return operation_for(path, method="GET", portal=portal)[0]

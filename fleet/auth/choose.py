@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from fleet.auth.oauth import ApplicationLogin
 from fleet.auth.portal import PortalLogin
@@ -12,8 +13,9 @@ from fleet.auth.static import GivenToken
 from fleet.errors import ConfigFailed
 from fleet.inventory.model import Site
 from fleet.inventory.secrets import CredentialRef
+from fleet.inventory.tables import origin_of
 
-__all__ = ["needed_secrets", "provider_for", "secrets_of"]
+__all__ = ["needed_secrets", "portal_of", "provider_for", "secrets_of"]
 
 
 def provider_for(site: Site) -> Provider:
@@ -54,12 +56,30 @@ def secrets_of(site: Site) -> Mapping[str, CredentialRef]:
 
 
 def needed_secrets(site: Site) -> tuple[CredentialRef, ...]:
-    """Every secret that a run on *site* looks up: to sign in, and for the key of our own certificate."""
+    """Every secret that a run on *site* looks up: to sign in, for our own certificate's key, and for the proxy."""
     try:
         sign_in = tuple(secrets_of(site).values())
     except ConfigFailed:
         sign_in = ()
-    return sign_in if site.tls.key_password is None else (*sign_in, site.tls.key_password)
+    others = (site.tls.key_password, None if site.proxy is None else site.proxy.password)
+    return (*sign_in, *(reference for reference in others if reference is not None))
+
+
+def portal_of(site: Site) -> Site:
+    """The portal that the inventory names for *site*, as something to ask: same account, proxy and trust.
+
+    A pin is of the site's own certificate, and holds for the portal only where both have one origin. Raises
+    `ConfigFailed` where no portal is named.
+    """
+    portal = site.auth.portal
+    if portal is None:
+        raise ConfigFailed(
+            "the inventory names no portal for this site",
+            hint='if it has one, write: auth = { kind = "portal", portal = "https://…" }',
+        )
+    auth = replace(site.auth, kind="portal") if site.auth.kind == "server" else site.auth
+    tls = site.tls if origin_of(portal) == origin_of(site.url) else replace(site.tls, pin=None)
+    return replace(site, url=portal, auth=auth, tls=tls)
 
 
 def _account(site: Site) -> str:

@@ -42,4 +42,4 @@ class ApplicationLogin:
             form=form,
             headers=HEADERS,
         )
-        return read_token(response, member="access_token")
+        return read_token(response, member="access_token", account="client_id and client_secret")

@@ -102,9 +102,12 @@ def federation_refusal(site: Site, info: Mapping[str, Any]) -> LoginRefused | No
     listed = site.auth.portal
     if listed is not None and origin_of(listed) == origin_of(owner):
         return None
-    shown = "".join(c for c in owner if c.isprintable() and c not in "\"'\\")[:200]
+    shown = "".join(c for c in owner if c.isprintable() and c not in "\"'\\")[:200].rstrip("/")
     found = "the inventory names no portal" if listed is None else f"the inventory names {listed}"
+    line = f'auth = {{ kind = "portal", portal = "{shown}" }}'
+    if site.auth.kind == "oauth":
+        line = f'portal = "{shown}" in its auth'
     return LoginRefused(
         f"the site is federated with {shown}, and {found}",
-        hint=f'if that is its portal, write: auth = {{ kind = "portal", portal = "{shown}" }}',
+        hint=f"if that is its portal, write: {line}",
     )

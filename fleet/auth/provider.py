@@ -14,7 +14,7 @@ from fleet.protocol.envelope import decipher
 from fleet.protocol.fields import as_int
 from fleet.protocol.message import Request, Response
 
-__all__ = ["Flow", "Provider", "Token", "read_token"]
+__all__ = ["TOKEN", "Flow", "Provider", "Token", "read_token"]
 
 ASKED_MINUTES = 60
 FLOOR = 60.0
@@ -22,7 +22,9 @@ FLOOR = 60.0
 
 CEILING = 14 * 86_400.0
 
-_TOKEN = re.compile(r"[\x21-\x7e]{8,4096}")
+TOKEN = re.compile(r"[\x21-\x7e]{8,4096}")
+"""What a token looks like; anything else is no token, whoever says so."""
+
 _CREDENTIALS = re.compile(
     r"invalid (?:user|credential|login)|credentials? (?:is|are) invalid|incorrect|invalid username|"
     r"not authorized|locked|too many|password",
@@ -54,8 +56,8 @@ class Provider(Protocol):
     def sign_in(self, secrets: Mapping[str, Secret]) -> Flow: ...
 
 
-def read_token(response: Response, *, member: str = "token") -> Token:
-    """The token in the answer of a token end point.
+def read_token(response: Response, *, member: str = "token", account: str = "username and password") -> Token:
+    """The token in the answer of a token end point; *account* is what the hint says to check.
 
     A refusal is final (`LoginRefused`) when the end point says so: code 400, 401 or 403, or words about the account.
     Everything else that goes wrong there (no site yet, a page, 5xx) may pass, and is the error that it is.
@@ -63,9 +65,9 @@ def read_token(response: Response, *, member: str = "token") -> Token:
     try:
         answer = decipher(response, dict)
     except SiteError as error:
-        raise _judged(error, response) from None
+        raise _judged(error, response, account) from None
     value = answer.get(member)
-    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+    if not isinstance(value, str) or not TOKEN.fullmatch(value):
         if "ssl" in answer and value is None:
             raise LoginRefused(
                 "the token end point saw no account",
@@ -75,7 +77,7 @@ def read_token(response: Response, *, member: str = "token") -> Token:
     return Token(value=Secret(value), lifetime=_lifetime(answer, response))
 
 
-def _judged(error: SiteError, response: Response) -> SiteError:
+def _judged(error: SiteError, response: Response, account: str) -> SiteError:
     if isinstance(error, LoginRefused):
         return error
     told = error.message
@@ -91,7 +93,7 @@ def _judged(error: SiteError, response: Response) -> SiteError:
         return LoginRefused(
             f"the account was refused: {told}",
             code=error.code,
-            hint="check username and password; the password is not sent again in this run, since accounts get locked",
+            hint=f"check {account}; nothing of it is sent again in this run, since accounts get locked",
         )
     return error
 

@@ -74,7 +74,8 @@ def _encrypted(url: str, form: dict[str, str]) -> Generator[Request, Response, d
     try:
         key = decipher(response, dict)
     except SiteError as error:
-        if error.kind == "not_found":
+        if error.kind == "not_found" or error.code == 499:
+            # It has no such resource, or says so in the way of all unknown paths: that it wants a token first.
             return form
         raise
     if "modulus" not in key:

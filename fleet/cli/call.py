@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fleet.audit import AuditLog
     from fleet.cli.run import Session
     from fleet.client.site import Answer, SiteClient
+    from fleet.fanout.engine import Work
     from fleet.fanout.fleet import Fleet, Selection
     from fleet.report import Report
 
@@ -86,24 +87,32 @@ def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
 def command(common: Common, **given: Any) -> int:
     """Call PATH below the base URL of every selected site, and merge the answers.
 
+    With portal:PATH the portals that the inventory names for these sites are called, each once, and sites that share
+    one share its answer.
+
     \b
     fleet call admin/info
     fleet call rest/info -s 'prod and not emea' --query fullVersion
     fleet call admin/logs/query -p level=SEVERE --merge union -o csv
     fleet call admin/mode/update -p siteMode=READ_ONLY --change -s test --dry-run
+    fleet call portal:portaladmin/federation/servers --merge union
     """
-    from fleet.admin.catalogue import operation_for
+    from fleet.admin.catalogue import catalogue, operation_for
     from fleet.cli.logs import mask
     from fleet.cli.run import run_on_sites
 
-    path = given["path"]
-    if path.startswith("portal:"):
-        raise UsageError("paths of portals can't be called yet; PATH is below the site's base URL")
+    portal, path = given["path"].startswith("portal:"), given["path"].removeprefix("portal:")
+    if not path.strip("/"):
+        raise UsageError("PATH is empty; give one such as admin/info, or portal:portaladmin/federation/servers")
     if "://" in path:
         raise UsageError("PATH is below the site's base URL, such as admin/info or rest/services")
-    operation, entry = operation_for(path, method=given["method"], parameters=_parameters(given["parameter"]))
-    if entry is not None and entry.method == "POST" and given["method"] == "GET" and operation.changes:
-        raise UsageError(f"{entry.name} is a change, which is sent as POST")
+    operation, entry = operation_for(
+        path, method=given["method"], parameters=_parameters(given["parameter"]), portal=portal
+    )
+    if entry is None and given["method"] == "GET":
+        known = catalogue().find(operation.path, "POST", portal=portal)
+        if known is not None and known.effect != "read":
+            raise UsageError(f"{known.name} is a change, which is sent as POST")
     if operation.method == "GET" and operation.secrets:
         raise UsageError("a secret parameter is never part of an address: give --method POST")
     missing = [p.name for p in entry.params if p.required and p.name not in operation.parameters] if entry else []
@@ -118,8 +127,9 @@ def command(common: Common, **given: Any) -> int:
 
     def carried_out(audit: AuditLog | None, allowed: set[str]) -> Callable[[Session], Awaitable[Report]]:
         async def work(session: Session) -> Report:
+            each = _work(operation, None if portal else entry, given, allowed, audit)
             return await session.selection.run(
-                _work(operation, entry, given, allowed, audit),
+                _on_portals(session.selection, each, spare=audit is not None, allowed=allowed) if portal else each,
                 merge=None if session.lines is not None or operation.changes else given["merge"],
                 baseline=given["baseline"],
                 query=common.query,
@@ -210,16 +220,37 @@ def _work(
     return work
 
 
+def _on_portals(selection: Selection, each: Work, *, spare: bool, allowed: set[str]) -> Work:
+    """What is done on the portals of *selection*, once on each.
+
+    With *spare* one that a protected site shares is left alone, unless every such site is in *allowed*.
+    """
+    from fleet.fanout.engine import Skipped
+
+    spared: dict[str | None, list[str]] = {}
+    for site in selection.sites:
+        if spare and site.protected and site.name not in allowed and site.auth.portal is not None:
+            spared.setdefault(site.auth.portal, []).append(site.name)
+    shared = selection.portals(each)
+
+    async def work(client: SiteClient) -> Any:
+        if names := spared.get(client.site.auth.portal):
+            raise Skipped(f"its portal is that of {', '.join(names)} too, which is protected: name it with --confirm")
+        return await shared(client)
+
+    return work
+
+
 def _write(common: Common, report: Report) -> None:
     """The report in the format that was asked for."""
     from fleet.render.plain import as_csv, as_json, as_markdown, rows_of, shaped
-    from fleet.render.table import coverage_line, report_lines, summary_lines
+    from fleet.render.table import coverage_line, report_lines, summary_lines, warning_lines
 
     match common.format:
         case "ndjson":
             sys.stdout.flush()
             if not common.quiet:
-                click.echo(coverage_line(report), err=True)
+                click.echo("\n".join([*warning_lines(report), coverage_line(report)]), err=True)
         case "json":
             click.echo(as_json(report.to_dict()))
         case "table":

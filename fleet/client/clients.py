@@ -6,11 +6,13 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
+import aiohttp
 import anyio
 import anyio.to_thread
 
+from fleet.auth.choose import portal_of
 from fleet.auth.provider import Token
 from fleet.client.calls import CallWatch
 from fleet.client.retry import RetryBudget
@@ -18,7 +20,7 @@ from fleet.client.settings import ClientSettings
 from fleet.client.site import SiteClient
 from fleet.client.tls import TlsContexts
 from fleet.client.tokens import TokenSource
-from fleet.client.transport import Transport
+from fleet.client.transport import DIRECT, Transport, Way
 from fleet.inventory.model import Site
 from fleet.inventory.secrets import CredentialRef, Secret, SecretStore
 
@@ -50,7 +52,7 @@ class Clients:
         self.on_call = on_call
         self._calls = 0
         self._secrets = secrets or SecretStore()
-        self._tls = TlsContexts()
+        self.tls = TlsContexts()
         self._looking: dict[CredentialRef, anyio.Lock] = {}
         self._keep = keep
         self._clients: dict[str, SiteClient] = {}
@@ -78,6 +80,15 @@ class Clients:
                 self._clients[site.name] = known
         return known
 
+    def leave(self, site: Site) -> None:
+        """Nothing more is asked of *site* for now: its idle encrypted connections are not kept."""
+        if not site.in_clear:
+            self.transport.leave(site.url)
+
+    def portal(self, site: Site) -> SiteClient:
+        """A client of the portal that the inventory names for *site*; raises `ConfigFailed` where it names none."""
+        return SiteClient(portal_of(site), self)
+
     def token_source(self, identity: Hashable, sign_in: Callable[[], Awaitable[Token]]) -> TokenSource:
         """The source of *identity*'s token. Sites that share a portal share it; a site's own lives with its client."""
         shared = isinstance(identity, tuple) and bool(identity) and identity[0] in ("portal", "oauth")
@@ -104,10 +115,21 @@ class Clients:
         """Those of *references* that were looked up and found."""
         return [secret for one in references if (secret := self._secrets.known(one)) is not None]
 
-    async def tls_parameter(self, site: Site) -> Any:
-        """What the transport needs to judge the certificate of *site*."""
+    async def way(self, site: Site) -> Way:
+        """How *site* is reached: what judges its certificate, and the proxy between; raises `ConfigFailed`."""
+        if site.proxy is None and site.in_clear:
+            return DIRECT
         password = site.tls.key_password
-        return self._tls.parameter(site, None if password is None else await self.secret(password))
+        tls = None
+        if not site.in_clear:
+            tls = self.tls.context(site.tls, None if password is None else await self.secret(password))
+        if site.proxy is None:
+            return Way(tls=tls)
+        account = None
+        if site.proxy.password is not None:
+            told = (site.proxy.username or "", (await self.secret(site.proxy.password)).reveal())
+            account = Secret(aiohttp.encode_basic_auth(*told, encoding="utf-8"))
+        return Way(tls=tls, proxy=site.proxy.url, account=account)
 
     def next_request(self) -> str:
         """The name of one more call of this run: `r000001`."""

@@ -1,9 +1,10 @@
-"""The certificate that a site shows, by a TLS handshake without a request."""
+"""A TLS handshake without a request: which certificate a site shows, and whether it ends the connection over ours."""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,21 +12,31 @@ import anyio
 from anyio.streams.tls import TLSAttribute, TLSStream
 
 from fleet.client.settings import CONNECT_LIMIT
-from fleet.client.tls import explain_certificate
+from fleet.client.tls import explain_certificate, explain_handshake
 from fleet.errors import ConnectFailed, TlsFailed
+from fleet.protocol.envelope import CERTIFICATE_HINT
 
-__all__ = ["PeerCertificate", "peer_certificate"]
+__all__ = ["PeerCertificate", "peer_certificate", "refusal_of_ours"]
+
+REFUSAL_LIMIT = 1.0
+"""Seconds for which a server that ends the connection by itself is waited for: one way there and back is enough."""
 
 
 class PeerCertificate:
-    """The certificate that a site showed on a connection: as the TLS library decoded it, and in DER form."""
+    """The certificate that a site showed on a connection: as the TLS library decoded it, and in DER form.
 
-    __slots__ = ("decoded", "der", "verified")
+    `chain` holds what the certificate was judged on, in DER form, its own first.
+    """
 
-    def __init__(self, decoded: Mapping[str, Any], der: bytes, *, verified: bool) -> None:
+    __slots__ = ("chain", "decoded", "der", "verified")
+
+    def __init__(
+        self, decoded: Mapping[str, Any], der: bytes, *, verified: bool, chain: tuple[bytes, ...] = ()
+    ) -> None:
         self.decoded = decoded
         self.der = der
         self.verified = verified
+        self.chain = chain
 
     @property
     def not_after(self) -> float | None:
@@ -40,34 +51,74 @@ class PeerCertificate:
         return names.get("commonName") or names.get("organizationName")
 
 
-async def peer_certificate(url: str, tls: Any) -> PeerCertificate:
-    """The certificate of the server at *url*, judged with the context *tls*; a pin is judged by the requests instead.
+async def peer_certificate(url: str, context: ssl.SSLContext) -> PeerCertificate:
+    """The certificate of the server at *url*, judged with *context* as that of every request is.
 
     Raises `TlsFailed` where it is refused, and `ConnectFailed` where there is no connection in time.
     """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    context = tls if isinstance(tls, ssl.SSLContext) else _unverified()
     try:
         with anyio.fail_after(CONNECT_LIMIT):
-            async with await anyio.connect_tcp(host, parts.port or 443) as raw:
-                stream = await TLSStream.wrap(raw, hostname=host, ssl_context=context, standard_compatible=False)
+            async with _shaken(url, context) as stream:
                 channel = stream.extra(TLSAttribute.ssl_object)  # noqa: S610 - no database is near
                 der = channel.getpeercert(binary_form=True) or b""
                 decoded: Mapping[str, Any] = channel.getpeercert() or {}
-                return PeerCertificate(decoded, der, verified=bool(decoded))
+                return PeerCertificate(decoded, der, verified=bool(decoded), chain=_chain(channel))
     except ssl.SSLCertVerificationError as error:
-        raise explain_certificate(error, host) from None
+        raise explain_certificate(error, urlsplit(url).hostname or "") from None
     except ssl.SSLError as error:
-        raise TlsFailed(f"the TLS handshake failed: {(error.reason or 'unknown').replace('_', ' ').lower()}") from None
+        raise explain_handshake(error) from None
     except TimeoutError:
         raise ConnectFailed(f"no connection in {CONNECT_LIMIT:g} s") from None
     except (OSError, anyio.BrokenResourceError, anyio.EndOfStream):
         raise ConnectFailed("no TLS connection came about") from None
 
 
-def _unverified() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
+async def refusal_of_ours(url: str, context: ssl.SSLContext) -> TlsFailed | None:
+    """Why the server at *url* ends a connection on which nothing was asked; None where it waits for a request.
+
+    With TLS 1.3 our side of the handshake is over before the server has judged our certificate, or that there is none.
+    What it does then looks like a connection that breaks under the first request.
+    """
+    shaken = False
+    with anyio.move_on_after(CONNECT_LIMIT):
+        try:
+            async with _shaken(url, context) as stream:
+                shaken = True
+                with anyio.move_on_after(REFUSAL_LIMIT):
+                    await stream.receive(1)
+        except ssl.SSLCertVerificationError:
+            return None
+        except ssl.SSLError as error:
+            return explain_handshake(error)
+        except (anyio.BrokenResourceError, anyio.EndOfStream):
+            if shaken:
+                return TlsFailed(
+                    "the server ends every connection right after the TLS handshake",
+                    hint=f"servers do so that demand a client certificate: {CERTIFICATE_HINT}",
+                )
+        except OSError:
+            return None
+    return None
+
+
+@asynccontextmanager
+async def _shaken(url: str, context: ssl.SSLContext) -> AsyncIterator[TLSStream]:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    async with await anyio.connect_tcp(host, parts.port or 443) as raw:
+        yield await TLSStream.wrap(raw, hostname=host, ssl_context=context, standard_compatible=False)
+
+
+def _chain(channel: Any) -> tuple[bytes, ...]:
+    """The chain on which the certificate was judged, else what the server sent, each in DER form.
+
+    Python names the way to it from 3.13 on; before, it is there without a public name.
+    """
+    inner: Any = channel if hasattr(channel, "get_verified_chain") else getattr(channel, "_sslobj", None)
+    for way in ("get_verified_chain", "get_unverified_chain"):
+        found: Sequence[Any] = getattr(inner, way, list)() or ()
+        if found:
+            return tuple(
+                part if isinstance(part, bytes) else ssl.PEM_cert_to_DER_cert(part.public_bytes()) for part in found
+            )
+    return ()

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import anyio
 import anyio.to_thread
+from msgspec.structs import replace
 
 from fleet.admin import info
-from fleet.admin.catalogue import resource_of
+from fleet.admin.catalogue import operation_for, resource_of
 from fleet.admin.operation import Operation, ReadBack
 from fleet.admin.request import Placement, build_request
-from fleet.auth.choose import provider_for, secrets_of
+from fleet.auth.choose import portal_of, provider_for, secrets_of
 from fleet.auth.portal import Exchange, federation_refusal
 from fleet.auth.provider import Flow, Provider, Token
 from fleet.client.breaker import Breaker, counts_against_site
@@ -26,6 +27,7 @@ from fleet.client.retry import RetryBudget, Retrying
 from fleet.client.settings import DEFAULT_TIMEOUT
 from fleet.client.tokens import TokenSource
 from fleet.client.trace import Exchange as TracedExchange
+from fleet.client.transport import Way
 from fleet.errors import (
     FateUnknown,
     Locked,
@@ -38,6 +40,7 @@ from fleet.errors import (
 )
 from fleet.inventory.model import Site
 from fleet.inventory.secrets import Secret
+from fleet.inventory.tables import origin_of
 from fleet.outcome import outcome_of
 from fleet.protocol.envelope import decipher
 from fleet.protocol.message import Request, Response
@@ -83,12 +86,17 @@ class SiteClient:
         )
         self._reads: anyio.Semaphore | None = None
         self._writer: anyio.Lock | None = None
-        self._tls: Any = None
+        self._way: Way | None = None
+        self._portal_way: Way | None = None
         self._tokens: TokenSource | None = None
-        self._exchanging = site.auth.exchange
+        # A portal is asked with its own token, and is federated with nobody.
+        self._is_portal = site.url == site.auth.portal
+        self._federated = site.auth.kind in ("portal", "oauth") and not self._is_portal
+        self._exchanging = self._federated and site.auth.exchange
+        self._token_taken = False
         self._placement: Placement = "header"
         self._header_worked = False
-        self._federation_seen = site.auth.kind not in ("portal", "oauth")
+        self._federation_seen = not self._federated
         self.release: Release | None = None
         self.change_in_flight: str | None = None
         self.first_attempt: float | None = None
@@ -150,7 +158,10 @@ class SiteClient:
         """
         look = operation.read_back
         if look is None:
-            await self.call(resource_of(operation) or info.admin())
+            if self._is_portal:
+                await self.call(resource_of(operation, portal=True) or operation_for("portaladmin", portal=True)[0])
+            else:
+                await self.call(resource_of(operation) or info.admin())
             return Answer(value=None, outcome="changed", verified=False)
         already = look.done(await self.call(look.look))
         return Answer(value=None, outcome="noop" if already else "changed")
@@ -160,15 +171,16 @@ class SiteClient:
         await self._retried(self._signed_in, None)
 
     async def certificate(self) -> PeerCertificate | None:
-        """The certificate that the site shows, from a TLS handshake of its own without any request; None over http.
+        """The certificate that the site shows, from a TLS handshake of its own without any request.
 
-        It is judged as every other connection's is: raises `TlsFailed`, `ConnectFailed` or `TimedOut`.
+        None over http, and through a proxy, where there is no such handshake. It is judged as every other connection's
+        is: raises `TlsFailed` or `ConnectFailed`.
         """
-        if self.site.in_clear or self.site.proxy is not None:
+        if self._way is None:
+            self._way = await self._run.way(self.site)
+        if self._way.tls is None or self._way.proxy is not None:
             return None
-        if self._tls is None:
-            self._tls = await self._run.tls_parameter(self.site)
-        return await peer_certificate(self.site.url, self._tls)
+        return await peer_certificate(self.site.url, self._way.tls)
 
     # Retry and breaker
 
@@ -253,19 +265,21 @@ class SiteClient:
                     # A fresh token that "was not found": this site looks for it in the body only.
                     self._placement = "body"
                     continue
+                if self._federated and not self._exchanging and not self._token_taken:
+                    # A portal's token that this site has never taken: the portal may have one for it.
+                    self._exchanging, self._tokens = True, None
+                    continue
                 assert self._tokens is not None
                 self._tokens.reject(token)
                 if not renewed:
                     renewed = True
-                    continue
-                if self.site.auth.kind in ("portal", "oauth") and not self._exchanging:
-                    self._exchanging, self._tokens, renewed = True, None, True
                     continue
                 refusal.hint = (
                     refusal.hint or "a fresh token was refused at once: look at the site's clock and token settings"
                 )
                 raise
             self._header_worked = self._header_worked or in_header
+            self._token_taken = True
             return value
 
     async def _token(self) -> Token:
@@ -283,9 +297,24 @@ class SiteClient:
             exchange = Exchange(portal, self.site)
 
             async def exchanged() -> Token:
-                token = await of_portal.token()
-                secrets = {"token": token.value}
-                return await self._drive(exchange.sign_in(secrets), exchange.base, secrets)
+                for last in (False, True):
+                    token = await of_portal.token()
+                    secrets = {"token": token.value}
+                    try:
+                        return await self._drive(exchange.sign_in(secrets), exchange.base, secrets.values())
+                    except TokenRefused:
+                        # The portal itself no longer takes its token.
+                        of_portal.reject(token)
+                        if last:
+                            raise
+                    except LoginRefused as refusal:
+                        refusal.message = f"the portal gives no token for this site: {refusal.message}"
+                        refusal.hint = (
+                            "`url` must be the address under which the site is federated: "
+                            "fleet call portal:portaladmin/federation/servers shows it"
+                        )
+                        raise
+                raise AssertionError("the loop ends with a token or an error")
 
             return self._run.token_source(exchange.identity, exchanged)
         return self._run.token_source(provider.identity, lambda: self._sign_in(provider))
@@ -307,9 +336,9 @@ class SiteClient:
         secrets = {name: await self._run.secret(reference) for name, reference in references.items()}
         self._asked = True
         try:
-            return await self._drive(provider.sign_in(secrets), provider.base, secrets)
+            return await self._drive(provider.sign_in(secrets), provider.base, secrets.values())
         except LoginRefused as refusal:
-            if self.site.auth.kind == "server":
+            if self.site.auth.kind == "server" and refusal.final:
                 await self._explain_refusal()
             raise refusal
 
@@ -337,10 +366,10 @@ class SiteClient:
             raise refusal
         self._federation_seen = True
 
-    async def _drive(self, flow: Flow, base: str, secrets: Mapping[str, Secret]) -> Token:
+    async def _drive(self, flow: Flow, base: str, secrets: Iterable[Secret]) -> Token:
         """Send the requests of a login; every one must go below *base*, which the inventory names for this site.
 
-        What the answers echo of *secrets* is masked in the errors that they come to.
+        No error that comes of it holds one of *secrets*, whatever an end point echoes.
         """
         limit = self._run.settings.timeout or self.site.timeout or DEFAULT_TIMEOUT
         try:
@@ -348,12 +377,12 @@ class SiteClient:
             while True:
                 if not request.url.startswith(f"{base}/"):
                     raise RedirectRefused("a login went to an address that is not listed for this site")
-                response, _ = await self._follow(request, limit, read=True)
+                response = await self._follow(request, limit, read=True)
                 self._run.transport.done_with(response)
                 try:
                     request = flow.send(response)
                 except SiteError as error:
-                    masker = Masker(secret.reveal() for secret in secrets.values())
+                    masker = Masker(secret.reveal() for secret in secrets)
                     if masker.response(response) is not response:
                         # The words may have been cut in the middle of a secret, which is then not found in them.
                         refused = "the account was refused: " if isinstance(error, LoginRefused) else ""
@@ -375,8 +404,8 @@ class SiteClient:
             self.change_in_flight = operation.name
         settings = self._run.settings
         limit = settings.timeout or max(self.site.timeout or DEFAULT_TIMEOUT, operation.limit or 0.0)
-        response, redirected = await self._follow(request, limit, read=not operation.changes)
-        read = partial(_read, response, operation, redirected, self._masker(token))
+        response = await self._follow(request, limit, read=not operation.changes)
+        read = partial(_read, response, operation, self._masker(token))
         try:
             if len(response.body) <= DECIPHERED_AT_ONCE:
                 value = read()
@@ -400,27 +429,40 @@ class SiteClient:
             self._masks = Masker([secret.reveal() for secret in known])
         return self._masks
 
-    async def _follow(self, request: Request, limit: float, *, read: bool) -> tuple[Response, bool]:
-        """Send *request*, and again where a redirect leads on the same origin; the answer, and whether one did."""
+    async def _follow(self, request: Request, limit: float, *, read: bool) -> Response:
+        """Send *request*, and again where a redirect leads on the same origin; the answer says whether one did."""
         response = await self._send(request, limit)
         if response.status < 300 or response.status >= 400:
-            return response, False
+            return response
         for _ in range(HOPS):
             following = next_request(request, response, read=read)
             if following is None:
-                return response, True
+                return replace(response, redirected=True)
             self._run.transport.done_with(response)
             request = following
             response = await self._send(request, limit)
             if not 300 <= response.status < 400:
-                return response, True
+                return replace(response, redirected=True)
         self._run.transport.done_with(response)
         raise RedirectRefused(f"the site redirects more than {HOPS} times")
 
+    async def _way_of(self, request: Request) -> Way:
+        """How the site is reached, or its portal, which the requests of a login may go to."""
+        if self._way is None:
+            self._way = await self._run.way(self.site)
+        if self.site.auth.portal is None or request.url.startswith(f"{self.site.url}/"):
+            return self._way
+        if origin_of(request.url) == origin_of(self.site.url):
+            return self._way
+        if self._portal_way is None:
+            self._portal_way = await self._run.way(portal_of(self.site))
+        return self._portal_way
+
     async def _send(self, request: Request, limit: float) -> Response:
         run = self._run
-        if self._tls is None:
-            self._tls = await run.tls_parameter(self.site)
+        way = self._way
+        if way is None or self.site.auth.portal is not None:
+            way = await self._way_of(request)
         # Behind a request that says "close" nothing more may be sent on its connection (RFC 9112, 9.6), which the
         # pool would do for as long as it keeps idle ones.
         fresh = self._ended is not None and run.clock() - self._ended < run.settings.keepalive + 1.0
@@ -428,10 +470,10 @@ class SiteClient:
             self._ended = run.clock()
         watch = run.settings.on_exchange
         if watch is None:
-            return await run.transport.send(request, tls=self._tls, limit=limit, proxy=self.site.proxy, fresh=fresh)
+            return await run.transport.send(request, way=way, limit=limit, fresh=fresh)
         started = run.clock()
         try:
-            response = await run.transport.send(request, tls=self._tls, limit=limit, proxy=self.site.proxy, fresh=fresh)
+            response = await run.transport.send(request, way=way, limit=limit, fresh=fresh)
         except SiteError as error:
             watch(_traced(self.site, request, None, error.message, run.clock() - started))
             raise
@@ -569,7 +611,7 @@ class _Watched:
             )
 
 
-def _read(response: Response, operation: Operation[T], redirected: bool, masker: Masker | None) -> T:
+def _read(response: Response, operation: Operation[T], masker: Masker | None) -> T:
     """The value in *response*, from which every secret that the site echoes is taken before anything is read."""
     value: T = decipher(
         response if masker is None else masker.response(response),
@@ -577,7 +619,6 @@ def _read(response: Response, operation: Operation[T], redirected: bool, masker:
         binary=operation.binary,
         status_is_data=operation.status_is_data,
         success_is_data=operation.success_is_data,
-        redirected=redirected,
     )
     return value
 

@@ -96,10 +96,10 @@ class TokenSource:
             # answer has arrived.
             asked_at = self._clock()
             token = await self._sign_in()
-        except LoginRefused as error:
-            self._refused = error
-            raise
         except SiteError as error:
+            if isinstance(error, LoginRefused) and error.final:
+                self._refused = error
+                raise
             self._failures += 1
             self._failure = (self._round, error)
             self._failed_at = self._clock()

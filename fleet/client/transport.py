@@ -9,17 +9,19 @@ import ssl
 import time
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
-from urllib.parse import quote_plus
+from typing import Self, TypeGuard
+from urllib.parse import quote_plus, urlsplit
 
 import aiohttp
 import anyio
 from yarl import URL
 
+from fleet.client.handshake import refusal_of_ours
 from fleet.client.holding import Holding
 from fleet.client.settings import CONNECT_LIMIT, ClientSettings
-from fleet.client.tls import explain_certificate
+from fleet.client.tls import CERTIFICATE_ALERTS, explain_certificate, explain_handshake
 from fleet.errors import (
     BadAnswer,
     ConnectFailed,
@@ -28,9 +30,11 @@ from fleet.errors import (
     TlsFailed,
     TooLarge,
 )
+from fleet.inventory.secrets import Secret
+from fleet.inventory.tables import origin_of
 from fleet.protocol.message import Request, Response
 
-__all__ = ["Transport"]
+__all__ = ["DIRECT", "Transport", "Way"]
 
 FORM = "application/x-www-form-urlencoded"
 SMALL = 64 * 1024
@@ -39,8 +43,25 @@ SMALL = 64 * 1024
 CLOCK_GRAIN = 0.001
 """Seconds by which a timer may go off early."""
 
+PROXY_REFUSAL = 407
+
 MAX_HEADERS = 128
 MAX_HEADER = 8190
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How a site is reached: *tls* judges it (None over http), and *proxy* stands between, with what it asks for.
+
+    `account` is the value of the header in which the proxy is told who asks.
+    """
+
+    tls: ssl.SSLContext | None = None
+    proxy: str | None = None
+    account: Secret | None = None
+
+
+DIRECT = Way()
 
 
 class Transport:
@@ -56,6 +77,9 @@ class Transport:
         self._limits: dict[float, aiohttp.ClientTimeout] = {}
         self._session: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None
+        self._patient: set[str] = set()
+        self._accounts: dict[tuple[str | None, Secret], bool] = {}
+        self._introducing: dict[tuple[str | None, Secret], anyio.Lock] = {}
         self.requests = 0
 
     async def __aenter__(self) -> Self:
@@ -95,29 +119,53 @@ class Transport:
                 if session is not None:
                     await session.close()
 
+    def leave(self, url: str) -> None:
+        """Close the idle connections to the host of *url*, of which nothing more is asked.
+
+        The event loop keeps 0.29 MB for an encrypted one, so that thousands can't wait for their time to run out. The
+        library has no public way to close those of one host; without the private one they are closed a little later.
+        """
+        idle = getattr(self._session and self._session.connector, "_conns", None)
+        if not idle:
+            return
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or 443
+        for key in [key for key in idle if key.port == port and key.host == host]:
+            for protocol, _ in idle.pop(key):
+                protocol.close()
+
     async def send(
         self,
         request: Request,
         *,
-        tls: Any = True,
+        way: Way = DIRECT,
         limit: float,
-        proxy: str | None = None,
         fresh: bool = False,
     ) -> Response:
-        """Send *request* and read the whole answer within *limit* seconds, with *fresh* on a connection of its own.
+        """Send *request* on *way* and read the whole answer within *limit* seconds.
+
+        With *fresh* it goes on a connection of its own.
 
         Raises `ConnectFailed`, `TlsFailed`, `TimedOut`, `TooLarge` or `BadAnswer`; whether the site may have acted on
         the request is said by the error's `may_have_arrived`. Call `done_with` once the response is deciphered.
         """
-        started = time.monotonic()
-        try:
-            return await self._exchange(request, tls, proxy, started, limit, fresh)
-        except SiteError:
-            raise
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            if isinstance(error, TimeoutError) and time.monotonic() - started >= limit - CLOCK_GRAIN:
-                raise TimedOut(f"no answer in {limit:g} s", hint="raise --timeout if the site is only slow") from None
-            raise _translate(error, request) from None
+        if way.account is None:
+            return await self._sent(request, way, limit, fresh)
+        # The account at a proxy serves many sites: until the proxy has seen it once nobody else shows it.
+        account = (way.proxy, way.account)
+        if account not in self._accounts:
+            async with self._introducing.setdefault(account, anyio.Lock()):
+                if account not in self._accounts:
+                    try:
+                        response = await self._sent(request, way, limit, fresh)
+                    except SiteError as error:
+                        self._accounts[account] = error.code != PROXY_REFUSAL
+                        raise
+                    self._accounts[account] = True
+                    return response
+        if not self._accounts[account]:
+            raise _proxy_refused(PROXY_REFUSAL, way)
+        return await self._sent(request, way, limit, fresh)
 
     @property
     def held(self) -> int:
@@ -129,9 +177,37 @@ class Transport:
         if response.held is not None:
             self._holding.leave(response.held)
 
-    async def _exchange(
-        self, request: Request, tls: Any, proxy: str | None, started: float, limit: float, fresh: bool
-    ) -> Response:
+    async def _sent(self, request: Request, way: Way, limit: float, fresh: bool) -> Response:
+        started = time.monotonic()
+        try:
+            return await self._exchange(request, way, started, limit, fresh)
+        except SiteError:
+            raise
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if isinstance(error, TimeoutError) and time.monotonic() - started >= limit - CLOCK_GRAIN:
+                raise TimedOut(f"no answer in {limit:g} s", hint="raise --timeout if the site is only slow") from None
+            broken = error
+        raise await self._explained(broken, request, way) from None
+
+    async def _explained(self, error: Exception, request: Request, way: Way) -> SiteError:
+        """The error of ours for *error*. A first answer that did not come may have been a handshake that was refused."""
+        translated = _translate(error, request, way)
+        disconnected = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+        if not disconnected or isinstance(error, aiohttp.ClientConnectorError) or isinstance(translated, TlsFailed):
+            return translated
+        origin = origin_of(request.url)
+        if way.tls is None or way.proxy is not None or origin in self._patient:
+            return translated
+        refusal = await refusal_of_ours(request.url, way.tls)
+        if refusal is None:
+            # It waits for requests: what broke was something else, and is not asked about again.
+            self._patient.add(origin)
+            return translated
+        # What became of a change stays open: the server may have come to this only after it had got the request.
+        refusal.may_have_arrived, refusal.fate_open = translated.may_have_arrived, translated.fate_open
+        return refusal
+
+    async def _exchange(self, request: Request, way: Way, started: float, limit: float, fresh: bool) -> Response:
         session = self._session
         if session is None:
             raise RuntimeError("open the fleet first: async with Fleet.from_inventory(…) as fleet:")
@@ -144,6 +220,12 @@ class Transport:
         if request.method == "POST":
             data = _encoded(request.form).encode("ascii")
             headers["Content-Type"] = FORM
+        told_proxy: dict[str, str] | None = None
+        if way.account is not None:
+            # On the way to an https:// site it is told when the tunnel is made, and nothing of it goes through.
+            told_proxy = {"Proxy-Authorization": way.account.reveal()}
+            if way.tls is None:
+                headers |= told_proxy
         address = f"{request.url}?{_encoded(request.query)}" if request.query else request.url
         timeout = self._limits.get(limit)
         if timeout is None:
@@ -159,9 +241,13 @@ class Transport:
             headers=headers,
             timeout=timeout,
             allow_redirects=False,
-            ssl=tls,
-            proxy=proxy,
+            ssl=way.tls or True,
+            proxy=way.proxy,
+            proxy_headers=told_proxy,
         )
+        if response.status == PROXY_REFUSAL and way.proxy is not None:
+            response.close()
+            raise _proxy_refused(PROXY_REFUSAL, way)
         try:
             length = response.content_length
             encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
@@ -233,7 +319,23 @@ def _too_large(cap: int) -> TooLarge:
     )
 
 
-def _translate(error: Exception, request: Request) -> SiteError:
+def _proxy_refused(status: int, way: Way) -> ConnectFailed:
+    """What a proxy's own refusal comes to; one for good is not asked again, since it may lock the account."""
+    if status == PROXY_REFUSAL:
+        known = way.account is not None
+        return ConnectFailed(
+            f"the proxy {way.proxy} {'does not take the account of the inventory' if known else 'asks for an account'}"
+            " (HTTP 407)",
+            hint="check username and password under proxy in the inventory"
+            if known
+            else 'write proxy = { url = …, username = …, password = { env = "…" } } in the inventory',
+            code=PROXY_REFUSAL,
+            passing=False,
+        )
+    return ConnectFailed(f"the proxy {way.proxy} refused with HTTP {status}", code=status, passing=status >= 500)
+
+
+def _translate(error: Exception, request: Request, way: Way) -> SiteError:
     """The error of ours for one of the library's; its text is ours too, since theirs holds whole addresses."""
     host = URL(request.url).host or ""
     match error:
@@ -242,22 +344,25 @@ def _translate(error: Exception, request: Request) -> SiteError:
             if isinstance(cause, ssl.SSLCertVerificationError):
                 return explain_certificate(cause, host)
             return TlsFailed("the certificate is not for this host")
-        case aiohttp.ServerFingerprintMismatch():
-            return TlsFailed(
-                f"the certificate is not the pinned one (it is sha256:{error.got.hex()})",
-                hint="if it was renewed on purpose, change the pin in the inventory",
-            )
         case aiohttp.ClientSSLError():
-            return TlsFailed(f"the TLS handshake failed: {_reason(error.os_error)}")
+            cause = error.os_error
+            return explain_handshake(cause if isinstance(cause, ssl.SSLError) else ssl.SSLError())
         case aiohttp.ClientConnectorDNSError():
+            if way.proxy is not None:
+                return ConnectFailed(
+                    f"the name of the proxy {way.proxy} is not known", hint="check proxy in the inventory"
+                )
             return ConnectFailed(
                 f"the name {host} is not known",
                 hint="check the host in `url`, and the name server",
             )
         case aiohttp.ClientProxyConnectionError():
-            return ConnectFailed(f"the proxy can't be reached: {_reason(error.os_error)}")
+            return ConnectFailed(
+                f"the proxy {way.proxy} can't be reached: {_reason(error.os_error)}",
+                hint="check proxy in the inventory",
+            )
         case aiohttp.ClientHttpProxyError():
-            return ConnectFailed(f"the proxy refused with HTTP {error.status}")
+            return _proxy_refused(error.status, way)
         case aiohttp.ClientConnectorError():
             return ConnectFailed(*_connect_failure(error.os_error))
         case aiohttp.ConnectionTimeoutError():
@@ -270,6 +375,8 @@ def _translate(error: Exception, request: Request) -> SiteError:
             return ConnectFailed("the answer broke off", may_have_arrived=True, fate_open=True)
         case aiohttp.ClientResponseError():
             return BadAnswer(f"the answer is not HTTP: {_first_words(error.message)}")
+        case aiohttp.ClientOSError() if _about_certificate(error.__cause__):
+            return explain_handshake(error.__cause__)
         case aiohttp.ClientOSError() | OSError():
             return ConnectFailed(f"the connection broke: {_reason(error)}", may_have_arrived=True, fate_open=True)
         case aiohttp.InvalidURL() | ValueError():
@@ -278,6 +385,11 @@ def _translate(error: Exception, request: Request) -> SiteError:
             return ConnectFailed(
                 f"the connection broke ({type(error).__name__})", may_have_arrived=True, fate_open=True
             )
+
+
+def _about_certificate(error: BaseException | None) -> TypeGuard[ssl.SSLError]:
+    """Whether *error* is the alert of a server that did not take our certificate, or got none: nothing was asked yet."""
+    return isinstance(error, ssl.SSLError) and any(alert in _reason(error) for alert in CERTIFICATE_ALERTS)
 
 
 def _connect_failure(error: OSError) -> tuple[str]:

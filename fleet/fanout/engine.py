@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import zip_longest
@@ -83,12 +83,17 @@ async def fan_out(
         raise cause from None
 
 
+def _host(site: Site) -> str:
+    """Host and port of *site* as its address has them."""
+    return site.url.split("/", 3)[2]
+
+
 def interleaved(sites: Iterable[Site]) -> list[Site]:
     """*sites* reordered so that those on one host don't stand together and take all workers at once."""
     hosts: dict[str, list[Site]] = {}
     count = 0
     for site in sites:
-        hosts.setdefault(site.url.split("/", 3)[2], []).append(site)
+        hosts.setdefault(_host(site), []).append(site)
         count += 1
     if len(hosts) == count:
         return [site for group in hosts.values() for site in group]
@@ -107,6 +112,7 @@ class _Run:
         backlog: int,
     ) -> None:
         self._waiting = deque(interleaved(sites))
+        self._on_host = Counter(_host(site) for site in sites)
         self._work = work
         self._clients = clients
         self._deadline = deadline
@@ -189,6 +195,8 @@ class _Run:
                 outcome = self._broken_off(client, began)
             del self._progress.running[site.name]
             self._progress.spent += self._clients.clock() - began
+            if self._on_host[_host(site)] == 1:
+                self._clients.leave(site)
             if outcome is not None:
                 self._record(outcome)
 

@@ -17,6 +17,7 @@ import anyio
 
 from fleet.admin.operation import Operation
 from fleet.aggregate import Aggregator, compile_query, make_aggregator
+from fleet.auth import rsa
 from fleet.client.calls import CallWatch
 from fleet.client.clients import Clients
 from fleet.client.settings import ClientSettings, RetryPolicy
@@ -25,6 +26,7 @@ from fleet.client.trace import Exchange
 from fleet.durations import parse_duration
 from fleet.errors import BadAnswer, UsageError
 from fleet.fanout.engine import Progress, Work, fan_out
+from fleet.fanout.portals import once_per_portal
 from fleet.fanout.stop import Stop
 from fleet.inventory.load import find_sources, load
 from fleet.inventory.model import Inventory, Site
@@ -119,6 +121,13 @@ class Selection:
 
     def __len__(self) -> int:
         return len(self.sites)
+
+    def portals(self, work: Operation[Any] | Work) -> Work:
+        """*work* for the portals of these sites: each is asked once, and every site that shares it has its answer.
+
+        `await selection.run(selection.portals(operation))`; paths are below the portal's address (`sharing/rest/info`).
+        """
+        return once_per_portal(self.sites, _as_work(work), self.fleet.clients)
 
     def stream(
         self,
@@ -265,5 +274,12 @@ def warnings_for(sites: Iterable[Site]) -> list[ReportWarning]:
                 ReportWarning(site=site.name, kind="tls_unverified", message="the certificate is not verified")
             )
         if site.in_clear and site.allow_http and not is_loopback(host_of(site.url)):
-            warnings.append(ReportWarning(site=site.name, kind="in_clear", message="tokens travel in clear over http"))
+            message = "tokens travel in clear over http"
+            if site.auth.kind == "server" and not rsa.available():
+                message += ", and so does the password (install arcgis-fleet[crypto])"
+            warnings.append(ReportWarning(site=site.name, kind="in_clear", message=message))
+        portal = site.auth.portal
+        if portal is not None and portal.startswith("http://") and not is_loopback(host_of(portal)):
+            message = "the portal is asked over http: password and tokens travel in clear"
+            warnings.append(ReportWarning(site=site.name, kind="in_clear", message=message))
     return warnings

@@ -40,19 +40,34 @@ async def _tls(facts: Facts, limits: Limits) -> Finding:
     site = facts.client.site
     if site.in_clear:
         return Finding(status="skipped", saw="the site is asked over http", wanted=wanted)
+    if site.proxy is not None:
+        return Finding(status="skipped", saw="the certificate is not looked at through a proxy", wanted=wanted)
     certificate = await facts.certificate()
     if certificate is None:
         return Finding(status="skipped", saw="the connection showed no certificate", wanted=wanted)
-    end = certificate.not_after if certificate.verified else _unverified_end(certificate.der)
+    own = None if certificate.verified else _read(certificate.der)
+    end = certificate.not_after if certificate.verified else own and own[0]
     if end is None:
         return Finding(
             status="skipped",
             saw="the certificate is not verified, and can't be read: install arcgis-fleet[crypto]",
             wanted=wanted,
         )
+    issuer = f", from {certificate.issuer}" if certificate.issuer else ""
+    above = (
+        [found for der in certificate.chain[1:] if (found := _read(der)) is not None] if certificate.verified else []
+    )
+    first, name = min(above, default=(end, ""))
+    if first < end and limits.below((first - facts.now()) / DAY) != "ok":
+        left = first - facts.now()
+        return Finding(
+            status=limits.below(left / DAY),
+            saw=f"the certificate's authority {name} ends in {_days(left)}",
+            wanted=wanted,
+            advice="have a certificate made by an authority that lasts longer, and let the web server send its chain",
+        )
     left = end - facts.now()
     status = limits.below(left / DAY)
-    issuer = f", from {certificate.issuer}" if certificate.issuer else ""
     if not certificate.verified and status == "ok" and site.tls.pin is None:
         return Finding(
             status="warning",
@@ -70,13 +85,15 @@ async def _tls(facts: Facts, limits: Limits) -> Finding:
     )
 
 
-def _unverified_end(der: bytes) -> float | None:
+def _read(der: bytes) -> tuple[float, str] | None:
+    """When a certificate ends, in epoch seconds, and whose it is; None without the `crypto` extra."""
     try:
         from cryptography import x509
     except ImportError:
         return None
     try:
-        return x509.load_der_x509_certificate(der).not_valid_after_utc.timestamp()
+        certificate = x509.load_der_x509_certificate(der)
+        return certificate.not_valid_after_utc.timestamp(), certificate.subject.rfc4514_string()
     except ValueError:
         return None
 

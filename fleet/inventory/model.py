@@ -18,6 +18,7 @@ __all__ = [
     "CheckSettings",
     "Group",
     "Inventory",
+    "Proxy",
     "Site",
     "Tls",
 ]
@@ -33,8 +34,9 @@ def _nothing() -> Mapping[str, Any]:
 class Tls:
     """How a site's certificate is judged, and what we show of ourselves.
 
-    `ca` is a file of authorities in place of the system's, `pin` is `sha256:HEX` of the one certificate that is
-    accepted, `verify = False` accepts every one. `cert` and `key` are our own certificate.
+    `ca` is a file of authorities in place of the system's, `verify = False` accepts every certificate. `pin` is
+    `sha256:HEX` of the one certificate (in DER form) that is accepted: alone it takes the place of authority and name,
+    with `ca` both must hold. `cert` and `key` are our own certificate.
     """
 
     verify: bool = True
@@ -70,6 +72,15 @@ AUTH = Auth()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """A forward proxy, spoken to over plain http: its address, and the account that it asks for, if it does."""
+
+    url: str
+    username: str | None = None
+    password: CredentialRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSettings:
     """What a site, its groups or the defaults say of one health check; None leaves the check's own default."""
 
@@ -100,7 +111,7 @@ class Site:
     labels: Mapping[str, str] = field(default_factory=_nothing)
     protected: bool = False
     allow_http: bool = False
-    proxy: str | None = None
+    proxy: Proxy | None = None
     checks: Mapping[str, CheckSettings] = field(default_factory=_nothing)
 
     @property
@@ -111,7 +122,13 @@ class Site:
     @property
     def secrets(self) -> tuple[CredentialRef, ...]:
         """Where every secret lies that the inventory names for this site, whether a run needs it or not."""
-        named = (self.password, self.auth.token, self.auth.client_secret, self.tls.key_password)
+        named = (
+            self.password,
+            self.auth.token,
+            self.auth.client_secret,
+            self.tls.key_password,
+            None if self.proxy is None else self.proxy.password,
+        )
         return tuple(reference for reference in named if reference is not None)
 
 

@@ -75,7 +75,7 @@ def schema() -> dict[str, Any]:
         "protected": {**_FLAG, "description": "Changes ask for the site's name."},
         "allow_http": {**_FLAG, "description": "Accept an http:// address beyond this machine."},
         "allow_plaintext": {**_FLAG, "description": "Accept a password that is written here in clear."},
-        "proxy": _TEXT,
+        "proxy": _proxy(),
         "reads": {"type": "integer", "minimum": 1, "maximum": 64, "description": "Requests that read at once."},
         "retries": {"type": "integer", "minimum": 0, "maximum": 10, "description": "How often a read is sent again."},
         "checks": _checks(),
@@ -161,19 +161,36 @@ def _tls() -> dict[str, Any]:
     return _table(
         {
             "ca": {**_TEXT, "description": "A file of authorities in place of the system's."},
-            "pin": {"type": "string", "pattern": "^[Ss][Hh][Aa]256:?([0-9A-Fa-f]:*){64}$"},
+            "pin": {
+                "type": "string",
+                "pattern": "^[Ss][Hh][Aa]256:?([0-9A-Fa-f]:*){64}$",
+                "description": "The SHA-256 of the one certificate that is accepted.",
+            },
             "verify": {**_FLAG, "description": "false accepts every certificate, and every report says so."},
-            "cert": _TEXT,
-            "key": _TEXT,
+            "cert": {**_TEXT, "description": "A file with the certificate that we show."},
+            "key": {**_TEXT, "description": "A file with its key, where cert does not hold it."},
             "key_password": _SECRET,
             "allow_plaintext": _FLAG,
         },
         description="How the certificate is judged.",
-        dependentRequired={"key": ["cert"]},
-        dependentSchemas={
-            "pin": {"properties": {"ca": False, "cert": False, "verify": {"const": True}}},
-        },
+        dependentRequired={"key": ["cert"], "key_password": ["cert"]},
+        dependentSchemas={"pin": {"properties": {"verify": {"const": True}}}},
     )
+
+
+def _proxy() -> dict[str, Any]:
+    address = {"type": "string", "pattern": r"^[Hh][Tt][Tt][Pp]://[^/?#@\\\s]+/?$"}
+    table = _table(
+        {
+            "url": address,
+            "username": {"type": "string", "pattern": "^[^:]+$"},
+            "password": _SECRET,
+            "allow_plaintext": _FLAG,
+        },
+        required=["url"],
+        dependentRequired={"username": ["password"], "password": ["username"]},
+    )
+    return {"description": "A forward proxy, such as http://proxy:3128.", "oneOf": [address, table]}
 
 
 def _checks() -> dict[str, Any]:

@@ -7,13 +7,14 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from fleet.durations import parse_duration
-from fleet.inventory.model import Auth, CheckSettings, Tls
+from fleet.inventory.model import Auth, CheckSettings, Proxy, Tls
 from fleet.inventory.secrets import CredentialRef, Secret
 
 __all__ = [
@@ -248,13 +249,40 @@ class TableReader:
         return None
 
     def _proxy(self, raw: object, place: tuple[str, ...]) -> Any:
+        if isinstance(raw, str):
+            url = self._proxy_url(raw, place)
+            return url if url is MISSING else Proxy(url=url)
+        if not isinstance(raw, dict):
+            return self._wrong(place, raw, "an address such as http://proxy:3128, or a table with url")
+        values = self.read(raw, place, PROXY_KEYS)
+        if len(values) != len(raw):
+            return MISSING
+        values.pop("allow_plaintext", None)
+        if "url" not in values or ("username" in values) is not ("password" in values):
+            self._report(place, "a proxy needs its url, and an account both username and password", None)
+            return MISSING
+        if ":" in values.get("username", ""):
+            self._report((*place, "username"), "the name of an account at a proxy has no colon", None)
+            return MISSING
+        password: CredentialRef | None = values.get("password")
+        if password is not None and password.kind == "keyring" and password.user is None:
+            values["password"] = replace(password, user=values["username"])
+        return Proxy(**values)
+
+    def _proxy_url(self, raw: object, place: tuple[str, ...]) -> Any:
         if not isinstance(raw, str):
             return self._wrong(place, raw, "an address such as http://proxy:3128")
         mistake = self._address_mistake(raw)
+        if mistake is not None and "@" in raw:
+            mistake = 'an address holds no account: write { url = …, username = …, password = { env = "…" } }'
+        elif mistake is None and raw.lower().startswith("https:"):
+            mistake = "a proxy is spoken to over http://; what goes to an https:// site is encrypted within"
+        elif mistake is None and urlsplit(raw).path.strip("/"):
+            mistake = "the address of a proxy ends with its port"
         if mistake is not None:
             self._report(place, mistake, None)
             return MISSING
-        return raw
+        return raw.rstrip("/")
 
     def _path(self, raw: object, place: tuple[str, ...]) -> Any:
         if not isinstance(raw, str) or not raw or "\x00" in raw:
@@ -313,6 +341,9 @@ class TableReader:
             "token": ("token",),
             "server": (),
         }[auth.kind]
+        secret = auth.client_secret
+        if secret is not None and secret.kind == "keyring" and secret.user is None:
+            auth = replace(auth, client_secret=replace(secret, user=auth.client_id))
         missing = [key for key in wanted if getattr(auth, key) is None]
         if missing:
             self._report(place, f'kind = "{auth.kind}" also needs {" and ".join(missing)}', None)
@@ -321,7 +352,8 @@ class TableReader:
             self._report(place, 'client = "ip" also needs ip', None)
             return MISSING
         if auth.kind != "server" and auth.client != "referer":
-            self._report(place, "a portal binds its tokens to the referer only", None)
+            why = "is already bound" if auth.kind == "token" else "is bound to the referer only"
+            self._report(place, f'client goes with kind = "server": a token of kind = "{auth.kind}" {why}', None)
             return MISSING
         return auth
 
@@ -332,15 +364,11 @@ class TableReader:
             return MISSING
         values.pop("allow_plaintext", None)
         tls = Tls(**values)
-        if tls.pin is not None and (tls.ca is not None or tls.cert is not None or not tls.verify):
-            self._report(
-                place,
-                "a pin stands alone: it replaces ca and verify, and goes with no certificate of ours",
-                None,
-            )
+        if tls.pin is not None and not tls.verify:
+            self._report(place, "verify = false accepts every certificate, and the pin only one", None)
             return MISSING
-        if tls.key is not None and tls.cert is None:
-            self._report(place, "a key needs its cert", None)
+        if tls.cert is None and (tls.key is not None or tls.key_password is not None):
+            self._report(place, "a key, or its password, needs the cert that it belongs to", None)
             return MISSING
         return tls
 
@@ -465,6 +493,12 @@ TLS_KEYS: Mapping[str, str] = {
     "cert": "path",
     "key": "path",
     "key_password": "secret",
+    "allow_plaintext": "flag",
+}
+PROXY_KEYS: Mapping[str, str] = {
+    "url": "proxy_url",
+    "username": "text",
+    "password": "secret",
     "allow_plaintext": "flag",
 }
 CHECK_KEYS: Mapping[str, str] = {

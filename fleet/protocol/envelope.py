@@ -20,18 +20,21 @@ from fleet.errors import (
     NotFound,
     ServerFailed,
     SiteError,
+    TlsFailed,
     TokenRefused,
     TooLarge,
 )
 from fleet.protocol.message import Response
 
-__all__ = ["DEPTH_CAP", "decipher", "failure_of", "parse_json", "retry_after_of"]
+__all__ = ["CERTIFICATE_HINT", "DEPTH_CAP", "decipher", "failure_of", "parse_json", "retry_after_of"]
 
 DEPTH_CAP = 64
 """Levels of nesting that an answer may have."""
 
 TEXT_CAP = 500
 """Characters of a site's own words that an error keeps."""
+
+CERTIFICATE_HINT = 'show it a certificate that it knows: tls = { cert = "ours.pem", key = "ours.key" } in the inventory'
 
 FAILURE_WORDS = frozenset({"error", "failed", "failure"})
 LOCK_TEXTS = (
@@ -44,6 +47,7 @@ NO_SITE_TEXTS = ("does not participate in any site", "is not participating in an
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
 _BRACKETS = bytes.maketrans(b"{}[]", b"()()")
 _NO_BRACKET = bytes(code for code in range(256) if code not in b'{}[]"')
+_CERTIFICATE_WORDS = re.compile(rb"ssl certificate (?:was sent|error)|client certificate", re.IGNORECASE)
 _LOGIN_WORDS = re.compile(rb"sign[ -]?in|log[ -]?in|password|saml|oauth", re.IGNORECASE)
 
 
@@ -69,7 +73,7 @@ def decipher(
         return response.body
     if response.status >= 400:
         raise _status_error(response)
-    value = _json_of(response, redirected)
+    value = _json_of(response, redirected or response.redirected)
     if isinstance(value, dict):
         error = failure_of(value, status_is_data=status_is_data, success_is_data=success_is_data)
         if error is not None:
@@ -182,10 +186,16 @@ def _status_error(response: Response) -> SiteError:
         hint = None
     if status == 401 and "www-authenticate" in response.headers:
         scheme = response.headers["www-authenticate"].split(" ", 1)[0][:20]
-        return LoginRefused(
+        return _web_tier(
             f"the web server in front of the site asks for a sign-on of its own ({scheme})",
             code=401,
             hint="give fleet an address that leads to the site without web-tier sign-on",
+        )
+    if status in (400, 403) and not words and _CERTIFICATE_WORDS.search(response.body[:16_384]):
+        return TlsFailed(
+            f"the web server in front of the site did not accept our certificate, or got none (HTTP {status})",
+            code=status,
+            hint=CERTIFICATE_HINT,
         )
     if status in (498, 499):
         return _token_error(status, message)
@@ -243,12 +253,19 @@ def _raise_for_page(response: Response, redirected: bool) -> NoReturn:
     kind = _page_kind(response.body)
     if kind == "a login page":
         if redirected:
-            raise LoginRefused(
+            raise _web_tier(
                 "the site sent us to a login page",
                 hint="use an address that leads past the web-tier sign-on",
             )
         raise BadAnswer(f"the answer is {kind}, not JSON", hint=_hint_for_page(response))
     raise BadAnswer(f"the answer is {kind}, not JSON", hint=_hint_for_page(response))
+
+
+def _web_tier(message: str, *, hint: str, code: int | None = None) -> LoginRefused:
+    """What stands in front of the site wants a sign-on; of the site's own account nothing is said by that."""
+    error = LoginRefused(message, code=code, hint=hint)
+    error.final = False
+    return error
 
 
 def _page_kind(body: bytes) -> str:

@@ -47,6 +47,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     held: int | None = None
     """Under which number the transport counts the body as held, until it is deciphered."""
+    redirected: bool = False
+    """Whether a redirect led to it."""
 
     def __repr__(self) -> str:
         return f"Response({self.status}, {len(self.body)} bytes)"

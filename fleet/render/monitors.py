@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from fleet.outcome import Outcome
 from fleet.render.clean import one_line, paragraph
+from fleet.render.table import warning_lines
 from fleet.report import Report
 
 __all__ = ["as_junit", "as_nagios"]
@@ -37,9 +38,16 @@ def as_junit(report: Report, *, strict: bool = False) -> str:
     """
     suites = ElementTree.Element("testsuites", name="fleet health")
     totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+    warned: dict[str, list[str]] = {}
+    for warning in report.warnings:
+        warned.setdefault(warning.site, []).append(warning.message)
     for outcome in report.outcomes:
         suite = ElementTree.SubElement(suites, "testsuite", name=outcome.site)
         counts = dict.fromkeys(totals, 0)
+        if outcome.site in warned:
+            properties = ElementTree.SubElement(suite, "properties")
+            for message in warned[outcome.site]:
+                ElementTree.SubElement(properties, "property", name="warning", value=_xml(message))
         for check in _checks(outcome):
             counts["tests"] += 1
             case = ElementTree.SubElement(
@@ -106,6 +114,7 @@ def as_nagios(report: Report) -> tuple[str, int]:
     )
     told = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no site"
     perf = " ".join(f"{status}={count};;;0;{len(report.outcomes)}" for status, count in counts.items())
+    details += [_perf_safe(line) for line in warning_lines(report)]
     line = f"FLEET {worst.upper()} - {told} | {perf} time={report.elapsed:.3f}s;;;0"
     return "\n".join([line, *details]) + "\n", NAGIOS[worst]
 

@@ -145,6 +145,7 @@ async def test_formats_and_exit_statuses(simulate: Simulate, write_inventory: Wr
         (["call", "admin/info", "-s", "sim-9999"], "there is no site and no group 'sim-9999'"),
         (["call", "admin/info", "-s", "(sim"], "can't be read"),
         (["call", "admin/services/X.MapServer/stop"], "give --change"),
+        (["call", "admin/services/X.MapServer/stop", "--method", "GET"], "is sent as POST"),
         (["call", "admin/services/X.MapServer/stop", "--change"], "needs -s"),
         (["call", "admin/services/X.MapServer/stop", "--change", "-s", "all"], "--yes"),
         (["call", "admin/unheard/of", "--method", "POST"], "give --change"),

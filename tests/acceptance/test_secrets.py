@@ -291,8 +291,9 @@ async def test_rule_i3_a_command_sees_no_secret_of_others_and_has_no_terminal(
     )
     path = inventory(simulator, tmp_path / "i.toml", f"{{ command = {command} }}")
     with path.open("a") as file:
-        file.write('password = { env = "OTHER_SECRET" }\n')
-    environment = {"OTHER_SECRET": "hunter22", "FLEET_PASSWORD": "hunter24", "KEPT": "yes"}
+        file.write('password = { env = "OTHER_SECRET" }\nproxy = { url = "http://127.0.0.1:9", username = "a", ')
+        file.write('password = { env = "PROXY_SECRET" } }\n')
+    environment = {"OTHER_SECRET": "hunter22", "PROXY_SECRET": "hunter23", "FLEET_PASSWORD": "hunter24", "KEPT": "yes"}
     for arguments in (["call", "admin/info", "-s", "sim-0001"], ["inventory", "check", "--secrets"]):
         seen.unlink(missing_ok=True)
         done = await fleet(*arguments, "-i", str(path), env=environment)
@@ -301,7 +302,7 @@ async def test_rule_i3_a_command_sees_no_secret_of_others_and_has_no_terminal(
         child, stdin = json.loads(seen.read_text())
         assert (child["KEPT"], child["PATH"], stdin) == ("yes", os.environ["PATH"], "")
         assert not any(name.startswith("FLEET_") for name in child)
-        assert "OTHER_SECRET" not in child
+        assert not {"OTHER_SECRET", "PROXY_SECRET"} & child.keys()
         assert "hunter" not in json.dumps(child)
 
 

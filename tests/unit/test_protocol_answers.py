@@ -82,6 +82,21 @@ def test_wire_2_8_a_balancer_s_502_may_pass() -> None:
     assert failure(b"", 503, retry_after="7").retry_after == 7.0
 
 
+@pytest.mark.parametrize(
+    ("status", "page"),
+    [
+        (400, "<html><title>400 No required SSL certificate was sent</title></html>"),
+        (400, "<html><title>400 The SSL certificate error</title></html>"),
+        (403, "<html><h2>403.7 - Forbidden: Client certificate required.</h2></html>"),
+    ],
+)
+def test_a_page_about_a_missing_client_certificate_is_tls(status: int, page: str) -> None:
+    error = failure(page.encode(), status)
+    assert error.kind == "tls"
+    assert error.hint is not None
+    assert "tls = { cert =" in error.hint
+
+
 def test_wire_2_10_a_challenge_is_the_web_tier_s_sign_on() -> None:
     error = failure(b"", 401, www_authenticate="Negotiate")
     assert isinstance(error, LoginRefused)
