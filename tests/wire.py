@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from fleet.simulator import SimulatedSite
 
-__all__ = ["Answer", "admin", "ask", "first_service", "form_of", "sign_in"]
+__all__ = ["Answer", "admin", "ask", "first_service", "form_of", "sign_in", "until"]
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -109,6 +109,13 @@ async def admin(site: SimulatedSite, path: str, token: str | None = None, **form
     """A POST to *path* below `admin`, with a fresh token unless there is one."""
     token = await sign_in(site) if token is None else token
     return await ask(f"{site.url}/admin/{path}".rstrip("/") + ("/" if not path else ""), form={"token": token, **form})
+
+
+async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Return as soon as *condition* holds; fails when it does not in time."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.005)
 
 
 def first_service(site: SimulatedSite) -> str:

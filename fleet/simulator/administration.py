@@ -6,8 +6,6 @@ import hashlib
 import time
 from typing import Any
 
-import anyio
-
 from fleet.simulator.call import SUCCESS, Call, Route, route
 from fleet.simulator.privileges import privilege_of
 from fleet.simulator.state import RELEASES, Machine
@@ -190,7 +188,7 @@ async def start_machine(call: Call) -> Reply:
         with site.hold("store", "Failed to start the server machine."):
             found.configured = "STARTED"
         site.lose_stuck_locks()
-        await _carry(call, found, "STARTED", site.duration("start", "machines", site.switches.machine_start_time))
+        await _carry(call, found, "STARTED", site.switches.machine_start_time)
         found.started = site.state.clock()
         for service in site.state.services.values():
             if service.real in ("STARTING", "STOPPING"):
@@ -207,14 +205,14 @@ async def stop_machine(call: Call) -> Reply:
             found.configured = "STOPPED"
         for service in site.state.services.values():
             site.state.settle(service, service.real, site.switches.traffic)
-        await _carry(call, found, "STOPPED", site.duration("stop", "machines", site.switches.machine_stop_time))
+        await _carry(call, found, "STOPPED", site.switches.machine_stop_time)
     return Reply(dict(SUCCESS), changed=True)
 
 
-async def _carry(call: Call, found: Machine, wanted: str, duration: float) -> None:
+async def _carry(call: Call, found: Machine, wanted: str, usual: float) -> None:
     if found.real != wanted:
         found.real = "STARTING" if wanted == "STARTED" else "STOPPING"
-        await anyio.sleep(duration)
+        await call.site.work("start" if wanted == "STARTED" else "stop", "machines", usual)
         found.real = wanted
     told = (7008 if wanted == "STARTED" else 7009, f"Server machine '{found.name}' is {wanted.lower()}.")
     call.site.state.log("INFO", told, user=call.user or "", machine=found.name)
@@ -224,7 +222,7 @@ async def edit_machine(call: Call) -> Reply:
     """Edit: what is not sent keeps its value here; the web server restarts for it."""
     found = _machine(call)
     with call.site.hold(f"machine:{found.name}"):
-        await anyio.sleep(call.site.duration("edit", "machines"))
+        await call.site.work("edit", "machines")
         found.heap = call.whole("socMaxHeapSize", found.heap)
         alias = call.get("webServerCertificateAlias")
         if alias is not None:

@@ -6,8 +6,6 @@ import json
 import re
 from typing import Any
 
-import anyio
-
 from fleet.simulator.call import SUCCESS, Call, Route, route
 from fleet.simulator.front import behind_web_adaptor
 from fleet.simulator.state import LEVELS, RELEASES
@@ -53,7 +51,7 @@ async def update_mode(call: Call) -> Reply:
         running = [service for service in state.services.values() if service.real == "STARTED"]
         for service in running:
             state.settle(service, "STARTING", site.switches.traffic)
-        await anyio.sleep(site.switches.start_time)
+        await site.work("restart", "services", site.switches.start_time)
         for service in running:
             state.settle(service, service.configured, site.switches.traffic)
     state.mode, state.mode_changed = wanted, state.clock()
@@ -158,7 +156,7 @@ async def import_site(call: Call) -> Reply:
         service = state.add_service(folder, name, kind)
         service.definition = definition
         service.real = "STARTING" if service.configured == "STARTED" else "STOPPED"
-    await anyio.sleep(site.switches.start_time)
+    await site.work("restart", "services", site.switches.start_time)
     for service in state.services.values():
         service.real = service.configured
     site.restart()
@@ -189,7 +187,7 @@ async def upgrade(call: Call) -> Reply:
 
     async def work() -> None:
         try:
-            await anyio.sleep(site.switches.upgrade_time)
+            await site.work("run", "upgrade", site.switches.upgrade_time)
         finally:
             site.faults.discard("upgrading")
         site.switches.upgrade_required = False

@@ -228,7 +228,7 @@ async def _switch(call: Call, service: Service, wanted: str) -> None:
         with site.hold("store"):
             service.configured = wanted
         if wanted == "STARTED" and "start-fails" in site.faults:
-            await anyio.sleep(site.duration("start", "services"))
+            await site.work("start", "services")
             raise _start_failure(call, service, "Failed to create instance: the data is not there.")
         if wanted == "STARTED" and "start-hangs" in site.faults:
             state.settle(service, "STARTING", site.switches.traffic)
@@ -245,7 +245,7 @@ async def _pass(call: Call, service: Service, wanted: str) -> None:
     site = call.site
     verb, usual = ("start", site.switches.start_time) if wanted == "STARTED" else ("stop", site.switches.stop_time)
     site.state.settle(service, "STARTING" if wanted == "STARTED" else "STOPPING", site.switches.traffic)
-    await anyio.sleep(site.duration(verb, "services", usual))
+    await site.work(verb, "services", usual)
     site.state.settle(service, wanted, site.switches.traffic)
 
 
@@ -320,7 +320,7 @@ async def edit(call: Call) -> Reply:
     given.setdefault("type", service.type)
     site = call.site
     with site.hold(f"service:{service.key}"):
-        await anyio.sleep(site.duration("edit", "services"))
+        await site.work("edit", "services")
         given.setdefault("configuredState", service.configured)
         given.setdefault("description", "")
         given.setdefault("provider", service.definition.get("provider", "ArcObjects11"))

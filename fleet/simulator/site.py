@@ -120,6 +120,7 @@ class SimulatedSite:
         self._first_token_shown = False
         self._login_key: LoginKey | None = None
         self.on_fault: Callable[[str, bool], None] = lambda kind, on: None
+        self._pauses: dict[str, anyio.Event] = {}
         self.background: set[asyncio.Task[None]] = set()
         """Work of operations that were asked to run on by themselves."""
 
@@ -254,15 +255,12 @@ class SimulatedSite:
         return await self._carry_out(route, call)
 
     async def _carry_out(self, route: Route, call: Call) -> Reply:
-        duration = self.duration(route.operation, route.resource)
         if not route.changes:
-            if duration:
-                await anyio.sleep(duration)
+            await self.work(route.operation, route.resource)
             return await _handled(route, call)
         if route.lock:
             with self.hold(route.lock):
-                if duration:
-                    await anyio.sleep(duration)
+                await self.work(route.operation, route.resource)
                 reply = await _handled(route, call)
         else:
             reply = await _handled(route, call)
@@ -270,10 +268,25 @@ class SimulatedSite:
             raise admin_failure(500, STORE, changed=True)
         return reply
 
-    def duration(self, operation: str, resource: str, usual: float = 0.0) -> float:
-        """How long *operation* takes, in seconds: what the switch `durations` says, else *usual*."""
+    async def work(self, operation: str, resource: str, usual: float = 0.0) -> None:
+        """Take the time of *operation*: what the switch `durations` says, else *usual* seconds; and as long as it is paused."""
         told = self.switches.per_operation(self.switches.durations, operation, resource)
-        return usual if told is None else float(told)
+        seconds = usual if told is None else float(told)
+        if seconds:
+            await anyio.sleep(seconds)
+        pause = self._pauses.get(f"{resource}.{operation}") or self._pauses.get(operation)
+        if pause is not None:
+            await pause.wait()
+
+    @contextmanager
+    def paused(self, operation: str) -> Iterator[None]:
+        """While this context is open *operation* (`stop`, `machines.stop`) works, with its locks held, and does not end."""
+        pause = self._pauses[operation] = anyio.Event()
+        try:
+            yield
+        finally:
+            del self._pauses[operation]
+            pause.set()
 
     def loses(self, call: Call) -> bool:
         """Whether the answer to *call* gets lost on its way."""
@@ -366,7 +379,7 @@ class SimulatedSite:
         self._refuse_change(read_only_ok=lifecycle.read_only_allows(lower))
         parts = lower.split("/")
         with self.hold("store"):
-            await anyio.sleep(self.duration(call.operation, parts[1] if len(parts) > 1 else ""))
+            await self.work(call.operation, parts[1] if len(parts) > 1 else "")
         return reply
 
     def refusal_code(self, call: Call, token: str | None) -> int | None:

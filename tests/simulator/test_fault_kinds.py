@@ -93,7 +93,7 @@ async def test_a_fault_does_what_its_name_says(simulate: Simulate, write_invento
 async def _done(inventory: Path, do: str) -> Report:
     """The report of what *do* says, on both sites."""
     patience = RetryPolicy(base=0.02, cap=0.1, settle=0.6, lock_patience=2.5)
-    timeout = "600ms" if do == "read" else "2s"
+    timeout = "2s"
     service = ServiceId("", "Common", "MapServer")
     async with Fleet.from_inventory(inventory, timeout=timeout, retry=patience) as fleet:
         match do:

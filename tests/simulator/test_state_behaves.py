@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fleet.simulator import SimulatedSite, Simulator
-from tests.wire import admin, ask, first_service, sign_in
+from tests.wire import admin, ask, first_service, sign_in, until
 
 Simulate = Callable[..., Awaitable[Simulator]]
 DONE = {"status": "success"}
@@ -74,13 +74,15 @@ def test_the_same_seed_makes_the_same_sites_in_every_process() -> None:
 async def test_services_start_and_stop_by_states_in_between_also_in_bulk(simulate: Simulate) -> None:
     site = await one(simulate)
     token = await sign_in(site)
-    site.switches.set("stop-time", "300ms")
     keys = list(site.services)[:4]
     named = [key.rpartition("/") for key in keys]
     entries = [{"folderName": f, "serviceName": n.partition(".")[0], "type": n.partition(".")[2]} for f, _, n in named]
-    work = asyncio.create_task(admin(site, "services/stopServices", token, services=json.dumps({"services": entries})))
-    await asyncio.sleep(0.15)
-    assert {(await admin(site, f"services/{key}/status", token)).json["realTimeState"] for key in keys} == {"STOPPING"}
+    listed = json.dumps({"services": entries})
+    with site.paused("services.stop"):
+        work = asyncio.create_task(admin(site, "services/stopServices", token, services=listed))
+        await until(lambda: {site.services[key].real for key in keys} == {"STOPPING"})
+        told = {(await admin(site, f"services/{key}/status", token)).json["realTimeState"] for key in keys}
+        assert told == {"STOPPING"}
     assert (await work).json == DONE
     assert {site.services[key].real for key in keys} == {"STOPPED"}
 

@@ -15,11 +15,12 @@ from fleet import Fleet, ops
 from fleet.client.settings import RetryPolicy
 from fleet.protocol.fields import ServiceId
 from fleet.simulator import RELEASES, SWITCHES, SimulatedSite, Simulator, Switches
-from tests.wire import admin, ask, first_service, sign_in
+from tests.wire import admin, ask, first_service, sign_in, until
 
 Simulate = Callable[..., Awaitable[Simulator]]
 Write = Callable[[Simulator | str], Path]
 
+NOW = 1_800_000_000.0
 PATIENCE = RetryPolicy(base=0.02, cap=0.1, settle=1.0, lock_patience=1.0)
 
 
@@ -99,7 +100,8 @@ async def test_wire_13_4_switch_missing_slash(simulate: Simulate) -> None:
 
 
 async def test_wire_13_5_switch_token_check_and_switch_token_life(simulate: Simulate) -> None:
-    site = await one(simulate)
+    now = NOW
+    site = await one(simulate, clock=lambda: now)
     place = f"{site.url}/admin/info"
     bound = await sign_in(site, client="referer", referer="here")
     here = await sign_in(site, client="requestip")
@@ -117,7 +119,7 @@ async def test_wire_13_5_switch_token_check_and_switch_token_life(simulate: Simu
     site.switches.set("token-life", "200ms")
     short = await sign_in(site)
     assert (await ask(place, {"token": short})).json["loggedInUser"] == "siteadmin"
-    await asyncio.sleep(0.25)
+    now += 0.25
     assert (await ask(place, {"token": short})).message == "Token Expired."
 
 
@@ -152,39 +154,40 @@ async def test_wire_13_7_switch_gateway_limit_and_switch_gateway_status(simulate
     token, key = await sign_in(site), first_service(site)
     site.switches.set("web-adaptor", "time-out")
     site.switches.set("gateway-limit", "200ms")
-    site.switches.set("durations", "services.stop:0.6")
-    for status in (504, 502):
+    for place, status in enumerate((504, 502), start=1):
         site.switches.set("gateway-status", str(status))
         site.services[key].real = "STARTED"
-        said = await admin(site, f"services/{key}/stop", token)
-        assert (said.status, said.headers["content-type"][:9]) == (status, "text/html")
-        assert site.services[key].real == "STOPPING", "the work goes on"
-        await asyncio.sleep(0.6)
-        assert site.services[key].real == "STOPPED"
+        with site.paused("services.stop"):
+            said = await admin(site, f"services/{key}/stop", token)
+            assert (said.status, said.headers["content-type"][:9]) == (status, "text/html")
+            assert site.services[key].real == "STOPPING", "the work goes on"
+        await until(lambda: site.services[key].real == "STOPPED")
+        await until(lambda place=place: site.count("stop") == place)  # type: ignore[misc]
     done = site.requests("stop")
     assert [(entry.status, entry.changed) for entry in done] == [(504, True), (502, True)]
 
 
 async def test_wire_13_8_switch_durations_switch_lost_answers_and_switch_cut_connections(simulate: Simulate) -> None:
-    site = await one(simulate)
+    now = NOW
+    site = await one(simulate, clock=lambda: now)
     token, key = await sign_in(site), first_service(site)
     site.switches.set("durations", "createFolder:300ms,machines.stop:2s")
     begun = time.monotonic()
     assert (await admin(site, "services/createFolder", token, folderName="Slow")).json == {"status": "success"}
-    assert 0.3 <= time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun >= 0.3
     site.switches.set("lost-answers", "createFolder")
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
         await admin(site, "services/createFolder", token, folderName="Lost")
     assert "Lost" in site.state.folder_names, "it was done all the same"
     machine = next(iter(site.machines))
     site.switches.set("cut-connections", "machines.edit")
-    site.switches.set("restart-time", "300ms")
+    site.switches.set("restart-time", "30s")
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
         await admin(site, f"machines/{machine}/edit", token, socMaxHeapSize="777")
     assert site.machines[machine].heap == 777
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
         await ask(f"{site.url}/rest/info")
-    await asyncio.sleep(0.35)
+    now += 31.0
     assert (await admin(site, f"services/{key}/status", token)).json["realTimeState"] == "STARTED"
 
 
@@ -193,13 +196,14 @@ async def test_wire_13_9_switch_stuck_locks_and_locks_per_service_machine_and_st
     token = await sign_in(site)
     first, second = list(site.services)[:2]
     one_machine, other_machine = site.machines
-    site.switches.set("durations", "services.stop:400ms,machines.stop:400ms,createFolder:400ms")
 
     async def while_it_works(path: str, *meanwhile: str, **form: str) -> list[str | None]:
         """The first failure texts of *meanwhile*, asked while *path* is under way."""
-        work = asyncio.create_task(admin(site, path, token, **form))
-        await asyncio.sleep(0.15)
-        answers = [await admin(site, other, token, folderName="Also") for other in meanwhile]
+        resource, _, operation = path.partition("/")
+        with site.paused(f"{resource}.{operation.rpartition('/')[2]}"):
+            work = asyncio.create_task(admin(site, path, token, **form))
+            await until(lambda: bool(site.locks.held))
+            answers = [await admin(site, other, token, folderName="Also") for other in meanwhile]
         assert (await work).json == {"status": "success"}
         return [answer.message if "code" in answer.json else None for answer in answers]
 
@@ -244,8 +248,7 @@ async def test_wire_13_10_service_faults(simulate: Simulate) -> None:
     site.fault("start-hangs")
     site.services[key].definition["maxStartupTime"] = 1
     hanging = asyncio.create_task(admin(site, f"services/{key}/start", token))
-    await asyncio.sleep(0.4)
-    assert (await admin(site, f"services/{key}/status", token)).json["realTimeState"] == "STARTING"
+    await until(lambda: site.services[key].real == "STARTING")
     assert "code" not in (await hanging).json
     assert (await admin(site, f"services/{key}/status", token)).json["realTimeState"] == "STARTING", "it stays so"
     site.clear_faults()
@@ -435,21 +438,22 @@ async def test_switch_post_token_in_query(simulate: Simulate) -> None:
 
 
 async def test_switch_token_delay_and_switch_registration_recheck(simulate: Simulate, write_inventory: Write) -> None:
-    simulator = await simulate(sites=1)
+    now = NOW
+    simulator = await simulate(sites=1, clock=lambda: now)
     site = simulator.sites["sim-0001"]
-    site.switches.set("token-delay", "400ms")
+    site.switches.set("token-delay", "30s")
     site.restart()
     account = {"username": "siteadmin", "password": "simulated"}
     assert (await ask(f"{site.url}/admin/generateToken", form=account)).code == 500
     async with Fleet.from_inventory(write_inventory(simulator), retry=PATIENCE) as fleet:
         report = await fleet.select().run(ops.info.admin())
         assert report.outcomes[0].error.kind == "server", "and the login is not given up for good"  # type: ignore[union-attr]
-        await asyncio.sleep(0.4)
+        now += 31.0
         assert (await fleet.select().run(ops.info.admin())).ok
-    site.switches.set("registration-recheck", "300ms")
+    site.switches.set("registration-recheck", "60s")
     site.restart()
     assert (await ask(f"{site.url}/rest/info")).status == 500
-    await asyncio.sleep(0.3)
+    now += 61.0
     assert (await ask(f"{site.url}/rest/info")).status == 200
 
 
@@ -499,33 +503,35 @@ async def test_switch_start_time_switch_stop_time_and_those_of_machines(simulate
     for name in ("start-time", "stop-time", "machine-start-time", "machine-stop-time"):
         site.switches.set(name, "300ms")
     assert site.switches.machine_start_time == site.switches.machine_stop_time == 0.3
-    seen = []
-    for path in (f"services/{key}", f"machines/{machine}"):
-        for verb in ("stop", "start"):
+    for path, thing in ((f"services/{key}", site.services[key]), (f"machines/{machine}", site.machines[machine])):
+        for verb, between, after in (("stop", "STOPPING", "STOPPED"), ("start", "STARTING", "STARTED")):
+            begun = time.monotonic()
             work = asyncio.create_task(admin(site, f"{path}/{verb}", token))
-            await asyncio.sleep(0.15)
-            seen.append((await admin(site, f"{path}/status", token)).json["realTimeState"])
+            await until(lambda thing=thing, between=between: thing.real == between)  # type: ignore[misc]
             await work
-            seen.append((await admin(site, f"{path}/status", token)).json["realTimeState"])
-    assert seen == ["STOPPING", "STOPPED", "STARTING", "STARTED"] * 2
+            assert time.monotonic() - begun >= 0.3
+            assert (await admin(site, f"{path}/status", token)).json["realTimeState"] == after
 
 
 @pytest.mark.parametrize(("release", "blocks"), [("11.1", True), ("11.3", False)])
 async def test_switch_upgrade_required_and_switch_upgrade_time(simulate: Simulate, release: str, blocks: bool) -> None:
     site = await one(simulate, release=release)
-    site.switches.set("upgrade-time", "400ms")
+    site.switches.set("upgrade-time", "50ms")
     place = f"{site.url}/admin/upgrade"
     assert (await ask(place)).code == 404
     site.switches.set("upgrade-required", "true")
     assert (await ask(place)).json == {"upgradeStatus": "UPGRADE_REQUIRED"}
-    begun = time.monotonic()
-    work = asyncio.create_task(ask(place, form={"runAsync": "true"}))
-    await asyncio.sleep(0.15)
-    assert (await ask(place)).json == {"upgradeStatus": "IN_PROGRESS"}
-    assert (await ask(f"{site.url}/admin/info")).message == "Upgrade in progress."
+    with site.paused("upgrade.run"):
+        work = asyncio.create_task(ask(place, form={"runAsync": "true"}))
+        await until(lambda: "upgrading" in site.faults)
+        assert (await ask(place)).json == {"upgradeStatus": "IN_PROGRESS"}
+        assert (await ask(f"{site.url}/admin/info")).message == "Upgrade in progress."
+        if blocks:
+            assert not work.done(), "runAsync is known from 11.3 on"
+        else:
+            assert (await work).json == {"status": "success"}
     assert (await work).json == {"status": "success"}
-    assert (time.monotonic() - begun >= 0.4) is blocks, "runAsync is known from 11.3 on"
-    await asyncio.sleep(0.4)
+    await until(lambda: "upgrading" not in site.faults)
     assert (await ask(place)).code == 404, "when it is over the resource is gone"
 
 
@@ -584,7 +590,7 @@ async def test_switch_log_methods(simulate: Simulate) -> None:
 
 
 async def test_switch_traffic(simulate: Simulate) -> None:
-    now = 1_800_000_000.0
+    now = NOW
     site = await one(simulate, clock=lambda: now)
     token, key = await sign_in(site), first_service(site)
     site.services[key].rate = 2.0

@@ -22,7 +22,7 @@ from fleet.inventory.load import Source, load
 from fleet.protocol.fields import ServiceId
 from fleet.protocol.message import Response
 from fleet.simulator import SimulatedSite, Simulator
-from tests.wire import admin, ask, first_service, sign_in
+from tests.wire import admin, ask, first_service, sign_in, until
 
 Simulate = Callable[..., Awaitable[Simulator]]
 Write = Callable[[Simulator | str], Path]
@@ -56,20 +56,21 @@ async def test_wire_4_1_the_second_operation_on_the_same_thing_fails_at_once(sim
     site = await one(simulate)
     token, key = await sign_in(site), first_service(site)
     folder, _, own = key.rpartition("/")
-    site.switches.set("durations", "services.stop:500ms,update:500ms")
-    first = asyncio.create_task(admin(site, f"services/{key}/stop", token))
-    await asyncio.sleep(0.15)
-    second = await admin(site, f"services/{key}/edit", token, service="{}")
-    assert not first.done(), "it does not wait"
+    with site.paused("services.stop"):
+        first = asyncio.create_task(admin(site, f"services/{key}/stop", token))
+        await until(lambda: f"service:{key}" in site.locks.held)
+        second = await admin(site, f"services/{key}/edit", token, service="{}")
+        assert not first.done(), "it does not wait"
     assert second.message == (
         f"Service '{own}' in folder '{folder or 'root'}' is currently being configured by another administrative "
         "operation. Please try again later."
     )
     await first
-    whole = asyncio.create_task(admin(site, "mode/update", token, siteMode="EDITABLE"))
-    await asyncio.sleep(0.15)
-    assert (await admin(site, f"services/{key}/start", token)).message.startswith("The site is currently being")
-    assert (await admin(site, f"services/{key}/status", token)).json["realTimeState"] == "STOPPED", "reads go on"
+    with site.paused("mode.update"):
+        whole = asyncio.create_task(admin(site, "mode/update", token, siteMode="EDITABLE"))
+        await until(lambda: "site" in site.locks.held)
+        assert (await admin(site, f"services/{key}/start", token)).message.startswith("The site is currently being")
+        assert (await admin(site, f"services/{key}/status", token)).json["realTimeState"] == "STOPPED", "reads go on"
     await whole
 
 
@@ -355,12 +356,13 @@ async def test_wire_5_17_tokens_are_renewed_ahead_of_their_end(simulate: Simulat
 async def test_wire_5_18_a_site_that_has_just_started_gives_no_token_and_the_login_is_tried_again(
     simulate: Simulate, write_inventory: Write
 ) -> None:
-    simulator = await simulate(sites=1, switches={"token-delay": "400ms"})
+    now = 1_800_000_000.0
+    simulator = await simulate(sites=1, switches={"token-delay": "30s"}, clock=lambda: now)
     site = simulator.sites["sim-0001"]
     site.restart()
     async with Fleet.from_inventory(write_inventory(simulator), retry=PATIENCE) as fleet:
         first = await fleet.select().run(ops.info.admin())
         assert first.outcomes[0].error.kind == "server", "no refusal of the account"  # type: ignore[union-attr]
-        await asyncio.sleep(0.4)
+        now += 31.0
         assert (await fleet.select().run(ops.info.admin())).ok
     assert all(entry.code in (500, None) for entry in site.requests("generateToken"))
