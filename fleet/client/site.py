@@ -102,16 +102,17 @@ class SiteClient:
         """The answer to *operation*; raises the `SiteError` that it came to."""
         return (await self.ask(operation)).value
 
-    async def ask(self, operation: Operation[T]) -> Answer[T]:
+    async def ask(self, operation: Operation[T], *, looked: bool = False) -> Answer[T]:
         """The answer to *operation*, with what it did; raises the `SiteError` that it came to.
 
-        A change whose effect can be read back is not sent where the state is so already: that is a `noop`.
+        A change whose effect can be read back is not sent where the state is so already: that is a `noop`. With
+        *looked* the caller has just seen that it is not so.
         """
         if operation.changes:
             if self._writer is None:
                 self._writer = anyio.Lock()
             async with self._writer:
-                if operation.read_back is not None and await self._already(operation.read_back):
+                if not looked and operation.read_back is not None and await self._already(operation.read_back):
                     return Answer(value=None, outcome="noop")  # type: ignore[arg-type]
                 return await self._retried(_Change(self, operation).attempt, operation)
         reads = self._reads
