@@ -111,6 +111,9 @@ def command(common: Common, **given: Any) -> int:
         raise UsageError(
             f"{entry.name if entry else path} needs {', '.join(missing)}: give -p {missing[0]}=… (--force sends it anyway)"
         )
+    if entry is not None and entry.since_uncertain and not common.quiet:
+        told = f"{entry.name} is said to have come with release {entry.since}, which is not certain"
+        click.echo(f"{told}: a site without it says that it has no such operation", err=True)
     if operation.changes:
         _check_change(common, operation, given)
     elif given["dry_run"]:
@@ -213,13 +216,13 @@ def _work(
 def _write(common: Common, report: Report) -> None:
     """The report in the format that was asked for."""
     from fleet.render.plain import as_csv, as_json, as_markdown, rows_of, shaped
-    from fleet.render.table import coverage_line, report_lines, summary_lines
+    from fleet.render.table import coverage_line, report_lines, summary_lines, warning_lines
 
     match common.format:
         case "ndjson":
             sys.stdout.flush()
             if not common.quiet:
-                click.echo(coverage_line(report), err=True)
+                click.echo("\n".join([*warning_lines(report), coverage_line(report)]), err=True)
         case "json":
             click.echo(as_json(report.to_dict()))
         case "table":

@@ -66,7 +66,7 @@ def command(common: Common, only: tuple[str, ...], also: tuple[str, ...], since:
 def _write(common: Common, report: Report, strict: bool) -> int:
     from fleet.render.monitors import as_junit, as_nagios
     from fleet.render.plain import as_csv, as_json, as_markdown, shaped
-    from fleet.render.table import coverage_line, summary_lines
+    from fleet.render.table import coverage_line, summary_lines, warning_lines
 
     match common.format:
         case "nagios":
@@ -78,7 +78,7 @@ def _write(common: Common, report: Report, strict: bool) -> int:
         case "ndjson":
             sys.stdout.flush()
             if not common.quiet:
-                click.echo(coverage_line(report), err=True)
+                click.echo("\n".join([*warning_lines(report), coverage_line(report)]), err=True)
         case "json":
             click.echo(as_json(report.to_dict()))
         case "table":

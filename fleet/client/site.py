@@ -371,6 +371,7 @@ class SiteClient:
                 status_is_data=operation.status_is_data,
                 success_is_data=operation.success_is_data,
                 redirected=redirected,
+                on_odd=self._note_odd,
             )
             if len(response.body) <= DECIPHERED_AT_ONCE:
                 value = read()
@@ -387,6 +388,10 @@ class SiteClient:
         if self.release is None and operation.name in ("rest.info", "info", "root") and isinstance(value, dict):
             self.release = Release.of(value)
         return value  # type: ignore[no-any-return]
+
+    def _note_odd(self) -> None:
+        message = "an answer is no strict JSON, and was read leniently: a character of it may be lost"
+        self._run.notes[self.site.name, "odd_answer"] = message
 
     async def _follow(self, request: Request, limit: float, *, read: bool) -> tuple[Response, bool]:
         """Send *request*, and again where a redirect leads on the same origin; the answer, and whether one did."""

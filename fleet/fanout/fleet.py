@@ -202,12 +202,18 @@ class Selection:
             elapsed=time.monotonic() - clock,
             outcomes=kept,
             merged=None if aggregator is None else aggregator.report(state),
-            warnings=[*warnings_for(self.sites), *misfits],
+            warnings=[*warnings_for(self.sites), *misfits, *self._notes(place)],
             dry_run=dry_run,
             interrupted=not stop.launching,
             counts=counts,
             names=names,
         )
+
+    def _notes(self, place: Mapping[str, int]) -> list[ReportWarning]:
+        """What was noted about sites of this selection since somebody asked last, in inventory order."""
+        notes = self.fleet.clients.notes
+        mine = sorted((key for key in notes if key[0] in place), key=lambda key: (place[key[0]], key[1]))
+        return [ReportWarning(site=site, kind=kind, message=notes.pop((site, kind))) for site, kind in mine]
 
 
 def _last_outcomes(inventory: Inventory) -> Mapping[str, str] | None:

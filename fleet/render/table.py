@@ -14,7 +14,7 @@ from fleet.render.names import fold_names
 from fleet.render.plain import as_json, flat, rows_of, shaped, short
 from fleet.report import Report
 
-__all__ = ["NAMES", "coverage_line", "failure_lines", "report_lines", "summary_lines"]
+__all__ = ["NAMES", "coverage_line", "failure_lines", "report_lines", "summary_lines", "warning_lines"]
 
 NAMES = 60
 """Characters that a list of sites takes on a line before the rest is counted."""
