@@ -48,7 +48,8 @@ class Fleet:
     """Many sites and what may be done with them; an async context manager that holds connections and tokens.
 
     *timeout* limits one attempt and *deadline* one whole run, in seconds or as text with a unit; *width* is how many
-    sites are worked on at once.
+    sites are worked on at once. *on_exchange* sees every request with its answer, and *on_call* every attempt and the end
+    of every call, for a log.
     """
 
     def __init__(
