@@ -40,7 +40,6 @@ NAME = "audit.jsonl"
 TEXT_CAP = 65_536
 """Characters of one parameter, or of the JSON of one state, that are kept whole; of a longer one length and digest."""
 
-_NOT_REACHED = frozenset({"connect", "tls", "timeout", "auth", "config", "circuit_open", "redirect"})
 _SECRET_NAME = re.compile(r"password|secret|token|sharedkey|trustkey|privatekey|credential", re.IGNORECASE)
 _SECRET_IN_TEXT = re.compile(
     r"""("[^"\\]*(?:password|secret|token|sharedkey|trustkey|privatekey)[^"\\]*"\s*:\s*)"(?:[^"\\]|\\.)*"|((?:password|pwd)\s*=\s*)[^;&"\s]+""",
@@ -127,7 +126,7 @@ class AuditLog:
             try:
                 state = await client.call(look.look)
             except SiteError as error:
-                if error.kind in _NOT_REACHED:
+                if outcome_of(error) not in ("failed", "protocol"):
                     raise
             else:
                 if look.done(state):
@@ -136,7 +135,7 @@ class AuditLog:
         await anyio.to_thread.run_sync(self._intend, record)
         began = time.monotonic()
         try:
-            answer = await client.ask(operation)
+            answer = await client.ask(operation, looked=True)
         except SiteError as error:
             told = {"kind": error.kind, "message": self.mask(error.message), "code": error.code}
             self._ended(record, began, outcome_of(error), error=told, attempts=error.attempts)

@@ -15,6 +15,7 @@ from fleet.cli.common import (
     last_outcomes,
     load_inventory,
     output_option,
+    row_options,
     terminal_of,
     write_lines,
 )
@@ -37,6 +38,7 @@ def command() -> None:
 @click.option("--since", type=DURATION, metavar="DURATION", help="Only changes of this time until now, such as 7d.")
 @click.option("--last", type=click.IntRange(1), metavar="N", help="Only the last N of them.")
 @output_option()
+@row_options
 @inventory_options
 def list_(common: Common, since: float | None, last: int | None) -> int:
     """The changes that were sent from this machine by this user, oldest first.
@@ -68,7 +70,8 @@ def list_(common: Common, since: float | None, last: int | None) -> int:
             for record in found:
                 sys.stdout.write(as_line(record) + "\n")
         case form:
-            header, rows = shaped([_row(record, form == "table") for record in found], COLUMNS, None)
+            told = [_row(record, form == "table") for record in found]
+            header, rows = shaped(told, common.columns or COLUMNS, common.sort)
             if form == "csv":
                 click.echo(as_csv(header, rows), nl=False)
             elif form == "markdown":

@@ -120,6 +120,9 @@ def command(common: Common, **given: Any) -> int:
         raise UsageError(
             f"{entry.name if entry else path} needs {', '.join(missing)}: give -p {missing[0]}=… (--force sends it anyway)"
         )
+    if entry is not None and entry.since_uncertain and not common.quiet:
+        told = f"{entry.name} is said to have come with release {entry.since}, which is not certain"
+        click.echo(f"{told}: a site without it says that it has no such operation", err=True)
     if operation.changes:
         _check_change(common, operation, given)
     elif given["dry_run"]:

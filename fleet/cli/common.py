@@ -24,6 +24,7 @@ __all__ = [
     "last_outcomes",
     "load_inventory",
     "output_option",
+    "row_options",
     "run_options",
     "terminal_of",
     "write_lines",
@@ -138,6 +139,10 @@ _INVENTORY = (
     click.option("--allow-empty", is_flag=True, help="A selector that matches nothing is no error."),
     click.option("--allow-commands", is_flag=True, help="Let secret commands of ./inventory.toml run."),
 )
+_ROWS = (
+    click.option("--columns", metavar="A,B", help="Columns of table, csv and markdown, in this order."),
+    click.option("--sort", metavar="COLUMN", help="Sort rows by a column; -COLUMN downwards."),
+)
 _RUN = (
     click.option("--timeout", type=DURATION, metavar="DURATION", help="Limit of one request, such as 30s."),
     click.option("--deadline", type=DURATION, metavar="DURATION", help="Limit of the whole run, logins included."),
@@ -145,8 +150,7 @@ _RUN = (
     click.option("-v", "--verbose", count=True, help="Log what happens to standard error; -vv every attempt."),
     click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings."),
     click.option("--log-format", type=click.Choice(["console", "json"]), default="console", help="Form of the log."),
-    click.option("--columns", metavar="A,B", help="Columns of table, csv and markdown, in this order."),
-    click.option("--sort", metavar="COLUMN", help="Sort rows by a column; -COLUMN downwards."),
+    *_ROWS,
     click.option("--query", metavar="JMESPATH", help="Applied to each site's answer before it is merged."),
     click.option("--require-coverage", type=Share(), metavar="P%", help="Status 4 if fewer of the sites answered."),
 )
@@ -160,6 +164,13 @@ def output_option(*more: str) -> Callable[[F], F]:
     """`-o` with the common formats and *more*."""
     formats = ["table", "json", "ndjson", "csv", "markdown", *more]
     return click.option("-o", "--output", type=click.Choice(formats), help="Format (table on a terminal, else json).")
+
+
+def row_options(function: F) -> F:
+    """`--columns` and `--sort`, for a command that shows rows."""
+    for option in reversed(_ROWS):
+        function = option(function)
+    return function
 
 
 def inventory_options(function: F) -> Callable[..., Any]:

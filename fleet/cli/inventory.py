@@ -14,6 +14,7 @@ from fleet.cli.common import (
     last_outcomes,
     load_inventory,
     output_option,
+    row_options,
     terminal_of,
     write_lines,
 )
@@ -37,6 +38,7 @@ def command() -> None:
 @command.command(name="list")
 @click.option("--explain", is_flag=True, help="Say for each site which part of the selector picked it.")
 @output_option()
+@row_options
 @inventory_options
 def list_(common: Common, explain: bool) -> int:
     """The sites that a selector picks.
@@ -88,14 +90,14 @@ def _write_rows(common: Common, rows: list[dict[str, Any]]) -> None:
     ]
     if common.format == "table":
         plain = [{**row, "protected": "yes" if row["protected"] else ""} for row in plain]
-    header, cells = shaped(plain, None, None)
+    header, cells = shaped(plain, common.columns or None, common.sort)
     match common.format:
         case "csv":
             click.echo(as_csv(header, cells), nl=False)
         case "markdown":
             click.echo(as_markdown(header, cells), nl=False)
         case _:
-            write_lines(columns(header, cells, terminal_of(), compact=True), terminal_of())
+            write_lines(columns(header, cells, terminal_of(), compact=not common.columns), terminal_of())
 
 
 @command.command()

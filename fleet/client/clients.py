@@ -50,6 +50,8 @@ class Clients:
         self.transport = Transport(self.settings)
         self.budget = RetryBudget(self.settings.retry.budget_floor, self.settings.retry.budget_share)
         self.on_call = on_call
+        self.notes: dict[tuple[str, str], str] = {}
+        """What readers of a report must know: site and kind -> message."""
         self._calls = 0
         self._secrets = secrets or SecretStore()
         self.tls = TlsContexts()

@@ -113,16 +113,17 @@ class SiteClient:
         """The answer to *operation*; raises the `SiteError` that it came to."""
         return (await self.ask(operation)).value
 
-    async def ask(self, operation: Operation[T]) -> Answer[T]:
+    async def ask(self, operation: Operation[T], *, looked: bool = False) -> Answer[T]:
         """The answer to *operation*, with what it did; raises the `SiteError` that it came to.
 
-        A change whose effect can be read back is not sent where the state is so already: that is a `noop`.
+        A change whose effect can be read back is not sent where the state is so already: that is a `noop`. With
+        *looked* the caller has just seen that it is not so.
         """
         if operation.changes:
             if self._writer is None:
                 self._writer = anyio.Lock()
             async with self._writer:
-                if operation.read_back is not None and await self._already(operation.read_back):
+                if not looked and operation.read_back is not None and await self._already(operation.read_back):
                     return Answer(value=None, outcome="noop")  # type: ignore[arg-type]
                 return await self._retried(_Change(self, operation).attempt, operation)
         if self.finishing:
@@ -405,7 +406,7 @@ class SiteClient:
         settings = self._run.settings
         limit = settings.timeout or max(self.site.timeout or DEFAULT_TIMEOUT, operation.limit or 0.0)
         response = await self._follow(request, limit, read=not operation.changes)
-        read = partial(_read, response, operation, self._masker(token))
+        read = partial(_read, response, operation, self._masker(token), self._note_odd)
         try:
             if len(response.body) <= DECIPHERED_AT_ONCE:
                 value = read()
@@ -416,6 +417,10 @@ class SiteClient:
         if self.release is None and operation.name in ("rest.info", "info", "root") and isinstance(value, dict):
             self.release = Release.of(value)
         return value
+
+    def _note_odd(self) -> None:
+        message = "an answer is no strict JSON, and was read leniently: a character of it may be lost"
+        self._run.notes[self.site.name, "odd_answer"] = message
 
     def _masker(self, token: Secret | None) -> Masker | None:
         """What masks the secrets that this site was shown; None while it was shown none."""
@@ -611,7 +616,7 @@ class _Watched:
             )
 
 
-def _read(response: Response, operation: Operation[T], masker: Masker | None) -> T:
+def _read(response: Response, operation: Operation[T], masker: Masker | None, on_odd: Callable[[], None]) -> T:
     """The value in *response*, from which every secret that the site echoes is taken before anything is read."""
     value: T = decipher(
         response if masker is None else masker.response(response),
@@ -619,6 +624,7 @@ def _read(response: Response, operation: Operation[T], masker: Masker | None) ->
         binary=operation.binary,
         status_is_data=operation.status_is_data,
         success_is_data=operation.success_is_data,
+        on_odd=on_odd,
     )
     return value
 

@@ -50,7 +50,8 @@ class Fleet:
     """Many sites and what may be done with them; an async context manager that holds connections and tokens.
 
     *timeout* limits one attempt and *deadline* one whole run, in seconds or as text with a unit; *width* is how many
-    sites are worked on at once.
+    sites are worked on at once. *on_exchange* sees every request with its answer, and *on_call* every attempt and the end
+    of every call, for a log.
     """
 
     def __init__(
@@ -211,12 +212,18 @@ class Selection:
             elapsed=time.monotonic() - clock,
             outcomes=kept,
             merged=None if aggregator is None else aggregator.report(state),
-            warnings=[*warnings_for(self.sites), *misfits],
+            warnings=[*warnings_for(self.sites), *misfits, *self._notes(place)],
             dry_run=dry_run,
             interrupted=not stop.launching,
             counts=counts,
             names=names,
         )
+
+    def _notes(self, place: Mapping[str, int]) -> list[ReportWarning]:
+        """What was noted about sites of this selection since somebody asked last, in inventory order."""
+        notes = self.fleet.clients.notes
+        mine = sorted((key for key in notes if key[0] in place), key=lambda key: (place[key[0]], key[1]))
+        return [ReportWarning(site=site, kind=kind, message=notes.pop((site, kind))) for site, kind in mine]
 
 
 def _last_outcomes(inventory: Inventory) -> Mapping[str, str] | None:

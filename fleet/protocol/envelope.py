@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
@@ -59,12 +59,14 @@ def decipher(
     status_is_data: bool = False,
     success_is_data: bool = False,
     redirected: bool = False,
+    on_odd: Callable[[], None] | None = None,
 ) -> Any:
     """The value in *response*, converted to the type *answer* (`dict` keeps the JSON object as it is).
 
     *binary* is for answers that are no JSON, such as a certificate: the value is then the body. *status_is_data* is for
     resources with a member `status` of their own, *success_is_data* for health checks, whose `"success": false` is a
-    result. Raises a `SiteError` and nothing else, whatever the bytes are.
+    result. *on_odd* is called for an answer that only a lenient reader takes. Raises a `SiteError` and nothing else,
+    whatever the bytes are.
 
     The order of the questions is that of the admin API reference, section 3: HTTP status, JSON or not, `error`,
     `status`, `success`, `messages` with a `code`.
@@ -73,7 +75,9 @@ def decipher(
         return response.body
     if response.status >= 400:
         raise _status_error(response)
-    value = _json_of(response, redirected or response.redirected)
+    value, odd = _json_of(response, redirected or response.redirected)
+    if odd and on_odd is not None:
+        on_odd()
     if isinstance(value, dict):
         error = failure_of(value, status_is_data=status_is_data, success_is_data=success_is_data)
         if error is not None:
@@ -233,7 +237,7 @@ def _page_cause(response: Response) -> str:
 # Pages
 
 
-def _json_of(response: Response, redirected: bool) -> Any:
+def _json_of(response: Response, redirected: bool) -> tuple[Any, bool]:
     body = response.body
     if not body.strip():
         raise BadAnswer(
@@ -241,12 +245,11 @@ def _json_of(response: Response, redirected: bool) -> Any:
             hint="something in front of the site may have cut it off",
         )
     try:
-        value, _ = parse_json(body)
+        return parse_json(body)
     except BadAnswer as error:
         if _looks_json(body):
             raise BadAnswer(f"{error.message}, though it begins like it", hint="it may be cut off") from None
         _raise_for_page(response, redirected)
-    return value
 
 
 def _raise_for_page(response: Response, redirected: bool) -> NoReturn:

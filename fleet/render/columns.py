@@ -27,6 +27,10 @@ NARROW = 8
 FEW = 5
 """Rows up to which a table that is far too wide is shown as a list of records."""
 
+RIGID = 24
+"""Columns up to which numbers and times are shown whole: a part of one would be another one."""
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ][\d:.]+Z?)?", re.ASCII)
 _NUMBER = re.compile(r"-?\d[\d.,]*(?:[eE][+-]?\d+)?(?: ?(?:ms|s|%))?", re.ASCII)
 
 
@@ -75,15 +79,22 @@ def columns(
         table = [[row[place] for place in used] for row in table]
     left_out: list[str] = []
     natural = _natural(header, table)
-    if not _hold(natural, terminal.width):
+    least = [
+        one if one <= RIGID and (place == state or _whole(row[place] for row in table)) else min(one, NARROW)
+        for place, one in enumerate(natural)
+    ]
+    if not _hold(least, terminal.width):
+        # Rather a part of a time than none of its column.
+        least = [min(one, NARROW) for one in natural]
+    if not _hold(least, terminal.width):
         if len(table) <= FEW and any(header):
             return _records(header, table, terminal)
-        while len(header) > 1 and not _hold(natural[: len(header)], terminal.width):
+        while len(header) > 1 and not _hold(least[: len(header)], terminal.width):
             left_out.insert(0, header.pop())
         table = [row[: len(header)] for row in table]
         if state is not None and state >= len(header):
             state = None
-    widths = _narrowed(natural[: len(header)], terminal.width)
+    widths = _narrowed(natural[: len(header)], least, terminal.width)
     right = [_numeric(row[place] for row in table) for place in range(len(header))]
     lines = [paint(_line(header, widths, right), "bold", terminal)] if any(header) else []
     for row in table:
@@ -109,28 +120,38 @@ def _natural(header: Sequence[str], table: Sequence[Sequence[str]]) -> list[int]
     return widths
 
 
-def _hold(natural: Sequence[int], width: int) -> bool:
-    """Whether columns of these widths can be narrowed to *width*."""
-    return sum(min(one, NARROW) for one in natural) + 2 * (len(natural) - 1) <= width
+def _hold(least: Sequence[int], width: int) -> bool:
+    """Whether columns that need *least* each fit *width*."""
+    return sum(least) + 2 * (len(least) - 1) <= width
 
 
-def _narrowed(natural: Sequence[int], width: int) -> list[int]:
-    """The widths of the columns with the widest lowered, all of them to one height, until they fit."""
+def _narrowed(natural: Sequence[int], least: Sequence[int], width: int) -> list[int]:
+    """The widths of the columns: the widest are lowered, all of them to one height, until the table fits."""
     room = width - 2 * (len(natural) - 1)
     if sum(natural) <= room:
         return list(natural)
-    low, high = NARROW, max(natural)
+
+    def lowered(height: int) -> list[int]:
+        return [max(floor, min(one, height)) for one, floor in zip(natural, least, strict=False)]
+
+    low, high = 1, max(natural)
     while low < high:
         middle = (low + high + 1) // 2
-        if sum(min(one, middle) for one in natural) <= room:
+        if sum(lowered(middle)) <= room:
             low = middle
         else:
             high = middle - 1
-    widths = [min(one, low) for one in natural]
+    widths = lowered(low)
     for place, one in enumerate(natural):
         if sum(widths) < room and widths[place] < one:
             widths[place] += 1
     return widths
+
+
+def _whole(cells: Iterable[str]) -> bool:
+    """Whether the cells are numbers, or times, of which none should be cut."""
+    told = [cell for cell in cells if cell and cell != "-"]
+    return bool(told) and all(_NUMBER.fullmatch(cell) or _TIME.fullmatch(cell) for cell in told)
 
 
 def _numeric(cells: Iterable[str]) -> bool:

@@ -97,11 +97,24 @@ class Terminal:
         """Press Ctrl and *key*."""
         self.process.sendcontrol(key)
 
+    def leave(self, key: str) -> None:
+        """Press Ctrl and *key* until the process ends, as people do.
+
+        One that comes in the moment in which a question is put, and the terminal's mode is changed for it, may be lost.
+        """
+        end = time.monotonic() + LIMIT
+        while time.monotonic() < end:
+            self.press(key)
+            again = time.monotonic() + 1.0
+            while time.monotonic() < again:
+                if not self.pump():
+                    return
+
     def end(self) -> int:
         """The exit status, when all that is written has been taken in."""
         end = time.monotonic() + LIMIT
-        while self.pump() and time.monotonic() < end:
-            pass
+        while self.pump():
+            assert time.monotonic() < end, f"it does not end:\n{self.text}"
         self.process.wait()
         self.process.close()
         assert self.process.signalstatus is None

@@ -91,7 +91,7 @@ async def test_a_yes_changes_and_a_no_sends_nothing(simulator: Simulator, write_
 async def test_an_interrupted_question_sends_nothing(simulator: Simulator, write_inventory: Write, key: str) -> None:
     def leave(terminal: Terminal) -> None:
         terminal.wait_for("[y/N]")
-        terminal.press(key)
+        terminal.leave(key)
 
     status, lines = await on_terminal([*CHANGE, "-i", str(write_inventory(simulator))], leave)
     assert status == 130

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -197,16 +197,20 @@ def test_five_hundred_sites_are_completed_at_once(tmp_path: Path) -> None:
     )
     (tmp_path / "inventory.toml").write_text(text)
 
-    def least(run: Callable[[], object]) -> float:
-        times = []
-        for _ in range(5):
-            started = time.monotonic()
-            run()
-            times.append(time.monotonic() - started)
-        return min(times)
+    def spent(run: Callable[[], object]) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        run()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    found = completed(tmp_path, "health", "-s", "gis")
-    assert len(found) == 500
-    # Other tests run beside this one: what the start of the program takes here is the measure (0.06 s on an idle machine).
-    start = least(lambda: subprocess.run([*FLEET, "--version"], capture_output=True, check=True))
-    assert least(lambda: completed(tmp_path, "health", "-s", "gis")) < 3 * start
+    assert len(completed(tmp_path, "health", "-s", "gis")) == 500
+    # Processor time, beside what the mere start of the program takes: others use the machine beside this test. On an idle
+    # one it is 0.1 s, and 0.06 s for the start.
+    turns = [
+        (
+            spent(lambda: subprocess.run([*FLEET, "--version"], capture_output=True, check=True)),
+            spent(lambda: completed(tmp_path, "health", "-s", "gis")),
+        )
+        for _ in range(7)
+    ]
+    assert min(completion for _, completion in turns) < 2.5 * min(start for start, _ in turns), turns

@@ -249,7 +249,7 @@ async def test_leaving_at_any_question_leaves_everything_as_it_was(
             terminal.wait_for(asked)
             terminal.type(said)
         terminal.wait_for(question)
-        terminal.press(key)
+        terminal.leave(key)
 
     status, text = await talk(tmp_path, answer)
     assert status == 130, text

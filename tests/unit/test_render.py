@@ -201,6 +201,14 @@ def test_numbers_stand_at_the_right_and_words_at_the_left() -> None:
     assert lines == ["   n  state", "   5  ok", "1234  ok", "   -  ok"]
 
 
+def test_a_number_and_a_time_are_not_cut_while_texts_can_be() -> None:
+    row = ["sim-0001", "x" * 60, "1795496374211", "2026-11-24 22:21:03", "changed"]
+    lines = columns(["site", "text", "time", "at", "outcome"], [row], Terminal(72), state=4)
+    assert lines[1].split() == ["sim-0001", "x" * 16 + "…", "1795496374211", "2026-11-24", "22:21:03", "changed"]
+    narrow = columns(["site", "text", "time", "at", "outcome"], [row], Terminal(50), state=4)
+    assert max(map(width_of, narrow)) <= 50
+
+
 def test_wrapped_lines_keep_their_indent() -> None:
     lines = wrapped("    one two three four", 14, "      ")
     assert lines == ["    one two", "      three", "      four"]
