@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fleet.errors import CoverageError
+from fleet.errors import CoverageError, UsageError
 from fleet.outcome import MISSING, REACHED, Outcome, timestamp
 
 __all__ = ["Coverage", "Report", "ReportWarning", "coverage_of"]
@@ -97,6 +97,8 @@ class Report:
 
     def require_coverage(self, share: float) -> None:
         """Raise `CoverageError` if less than *share* (0 to 1) of the selected sites answered."""
+        if not 0 <= share <= 1:
+            raise UsageError(f"a coverage is a share from 0 to 1, and {share!r} is not")
         if self.coverage.share < share:
             missing = ", ".join(f"{count} {name}" for name, count in self.coverage.missing.items())
             raise CoverageError(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from fleet.admin.operation import Operation
+from fleet.errors import UsageError
 from fleet.fanout.engine import Work
 from fleet.fanout.fleet import Fleet as AsyncFleet
 from fleet.fanout.fleet import Selection as AsyncSelection
@@ -30,9 +31,8 @@ class Fleet:
 
     def __init__(self, fleet: AsyncFleet) -> None:
         self._fleet = fleet
-        self._running: AbstractContextManager[BlockingPortal] | None = None
         self._portal: BlockingPortal | None = None
-        self._entered: AbstractContextManager[AsyncFleet] | None = None
+        self._opened_things = ExitStack()
 
     @classmethod
     def from_inventory(cls, *paths: str | os.PathLike[str], **options: Any) -> Fleet:
@@ -45,22 +45,18 @@ class Fleet:
         return self._fleet.inventory
 
     def __enter__(self) -> Self:
-        self._running = start_blocking_portal()
-        self._portal = self._running.__enter__()
-        self._entered = self._portal.wrap_async_context_manager(self._fleet)
-        self._entered.__enter__()
+        with ExitStack() as stack:
+            portal = stack.enter_context(start_blocking_portal())
+            stack.enter_context(portal.wrap_async_context_manager(self._fleet))
+            self._opened_things = stack.pop_all()
+        self._portal = portal
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._entered is not None
-        assert self._running is not None
-        try:
-            self._entered.__exit__(kind, error, trace)
-        finally:
-            self._running.__exit__(None, None, None)
-            self._running = self._portal = self._entered = None
+        self._portal = None
+        self._opened_things.__exit__(kind, error, trace)
 
     def select(self, expression: str = "all", *, allow_empty: bool = False) -> Selection:
         """The sites that *expression* picks; raises `SelectorError`."""
@@ -68,11 +64,12 @@ class Fleet:
 
     def call(self, site: str, operation: Operation[T]) -> T:
         """The answer of the one *site* to *operation*; raises the `SiteError` that it came to, or `KeyError`."""
-        return self._opened().call(self._fleet.client(site).call, operation)
+        answer: T = _done(self._opened(), self._fleet.client(site).call, operation)
+        return answer
 
     def _opened(self) -> BlockingPortal:
         if self._portal is None:
-            raise RuntimeError("open the fleet first: with Fleet.from_inventory(…) as fleet:")
+            raise UsageError("open the fleet first: with Fleet.from_inventory(…) as fleet:")
         return self._portal
 
 
@@ -101,7 +98,7 @@ class Selection:
         async def go() -> Report:
             return await self._selection.run(work, **options)
 
-        return self._portal.call(go)
+        return _done(self._portal, go)
 
     def stream(self, work: Operation[Any] | Work, **options: Any) -> Iterator[Outcome]:
         """Give the outcomes as they come; leaving the loop early cancels what is under way."""
@@ -115,7 +112,7 @@ class Selection:
         # The deadline is counted by the loop's clock, so the stream is made in the loop's thread.
         make: Callable[[], Any] = opened
         with self._portal.wrap_async_context_manager(self._portal.call(make)) as outcomes:
-            while (outcome := self._portal.call(following, outcomes)) is not None:
+            while (outcome := _done(self._portal, following, outcomes)) is not None:
                 yield outcome
 
 
@@ -125,4 +122,14 @@ def sweep(selection: Selection, options: HealthOptions | None = None, **more: An
     async def go() -> Report:
         return await sweep_async(selection._selection, options, **more)
 
-    return selection._portal.call(go)
+    return _done(selection._portal, go)
+
+
+def _done(portal: BlockingPortal, work: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+    """What *work* comes to in the loop of *portal*; an interrupt of the wait cancels it."""
+    future = portal.start_task_soon(work, *arguments)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise

@@ -89,7 +89,7 @@ def _selected(common: Common) -> set[str]:
     from fleet.inventory.selectors import parse, select
 
     inventory = load_inventory(common)
-    selector = parse(common.select or "all")
+    selector = parse(common.selection)
     return set(select(selector, inventory, last_run=last_outcomes(inventory), allow_empty=common.allow_empty))
 
 

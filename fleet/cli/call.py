@@ -165,7 +165,7 @@ def _open_audit(common: Common) -> AuditLog:
     from fleet.audit import AuditFailed, AuditLog, Origin, audit_file
 
     try:
-        return AuditLog(audit_file(), Origin.here("call", common.select or "all"))
+        return AuditLog(audit_file(), Origin.here("call", common.selection))
     except AuditFailed as error:
         raise UsageError(str(error)) from None
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from fleet.durations import parse_duration
+from fleet.errors import UsageError
 
 if TYPE_CHECKING:
     from fleet.inventory.model import Inventory
@@ -18,14 +19,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DURATION",
+    "DURATION_OR_NONE",
     "Common",
     "completed_by",
+    "file_options",
     "inventory_options",
     "last_outcomes",
     "load_inventory",
     "output_option",
     "row_options",
     "run_options",
+    "speech_options",
     "terminal_of",
     "write_lines",
 ]
@@ -34,17 +38,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Duration(click.ParamType[float]):
-    """A time with a unit: 500ms, 30s, 5m, 2h, 7d, 1h30m."""
+    """A time with a unit: 500ms, 30s, 5m, 2h, 7d, 1h30m; none at all only where *zero* is taken."""
 
     name = "duration"
+
+    def __init__(self, *, zero: bool = False) -> None:
+        self._zero = zero
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
         try:
-            return parse_duration(str(value))
+            seconds = parse_duration(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if not seconds and not self._zero:
+            self.fail(f"{value!r} is no time at all: write one that is more than nothing, such as 30s", param, ctx)
+        return seconds
 
 
 class Share(click.ParamType[float]):
@@ -66,16 +76,17 @@ class Share(click.ParamType[float]):
 
 
 DURATION = Duration()
+DURATION_OR_NONE = Duration(zero=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
     """The common options of one call, as they were given."""
 
-    inventory: tuple[str, ...]
-    select: str | None
-    allow_commands: bool
-    allow_empty: bool
+    inventory: tuple[str, ...] = ()
+    select: str | None = None
+    allow_commands: bool = False
+    allow_empty: bool = False
     output: str | None = None
     timeout: float | None = None
     deadline: float | None = None
@@ -89,19 +100,28 @@ class Common:
     require_coverage: float | None = None
 
     @property
+    def selection(self) -> str:
+        """The selector: every site only where none was given, never where an empty one was."""
+        return "all" if self.select is None else self.select
+
+    @property
     def format(self) -> str:
         """The output's format: a table on a terminal, JSON anywhere else, unless one was asked for."""
         return self.output or ("table" if sys.stdout.isatty() else "json")
 
 
-def _packed(function: F, names: tuple[str, ...]) -> Callable[..., Any]:
-    """*function* called with a `Common` made of the options *names*."""
+def _packed(function: F) -> Callable[..., Any]:
+    """*function* called with a `Common` made of the common options that it has."""
 
     def call(**given: Any) -> Any:
-        values = {name: given.pop(name) for name in names if name in given}
+        values = {field.name: given.pop(field.name) for field in fields(Common) if field.name in given}
         if "columns" in values:
-            values["columns"] = tuple(part for part in (values["columns"] or "").split(",") if part)
-        return function(Common(**values), **given)
+            values["columns"] = tuple(part.strip() for part in (values["columns"] or "").split(",") if part.strip())
+        common = Common(**values)
+        if common.select is not None and not common.select.strip():
+            # What an unset variable of a script leaves behind must not mean every site.
+            raise UsageError("the selector is empty; `-s all` picks every site. Nothing was sent")
+        return function(common, **given)
 
     call.__name__, call.__doc__ = function.__name__, function.__doc__
     call.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
@@ -120,7 +140,7 @@ def completed_by(name: str) -> Callable[[click.Context, click.Parameter, str], l
     return complete
 
 
-_INVENTORY = (
+_FILES = (
     click.option(
         "-i",
         "--inventory",
@@ -129,6 +149,9 @@ _INVENTORY = (
         shell_complete=completed_by("inventory_files"),
         help="Inventory file or folder (repeatable).",
     ),
+    click.option("--allow-commands", is_flag=True, help="Let secret commands of ./inventory.toml run."),
+)
+_SITES = (
     click.option(
         "-s",
         "--select",
@@ -137,27 +160,20 @@ _INVENTORY = (
         help="Which sites: names, groups, globs, labels, @failed (all).",
     ),
     click.option("--allow-empty", is_flag=True, help="A selector that matches nothing is no error."),
-    click.option("--allow-commands", is_flag=True, help="Let secret commands of ./inventory.toml run."),
-)
-_ROWS = (
-    click.option("--columns", metavar="A,B", help="Columns of table, csv and markdown, in this order."),
-    click.option("--sort", metavar="COLUMN", help="Sort rows by a column; -COLUMN downwards."),
 )
 _RUN = (
     click.option("--timeout", type=DURATION, metavar="DURATION", help="Limit of one request, such as 30s."),
     click.option("--deadline", type=DURATION, metavar="DURATION", help="Limit of the whole run, logins included."),
     click.option("--width", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Sites at once."),
-    click.option("-v", "--verbose", count=True, help="Log what happens to standard error; -vv every attempt."),
-    click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings."),
-    click.option("--log-format", type=click.Choice(["console", "json"]), default="console", help="Form of the log."),
-    *_ROWS,
+)
+_ROWS = (
+    click.option("--columns", metavar="A,B", help="Columns of table, csv and markdown, in this order."),
+    click.option("--sort", metavar="COLUMN", help="Sort rows by a column; -COLUMN downwards."),
+)
+_ANSWERS = (
     click.option("--query", metavar="JMESPATH", help="Applied to each site's answer before it is merged."),
     click.option("--require-coverage", type=Share(), metavar="P%", help="Status 4 if fewer of the sites answered."),
 )
-_NAMES = (
-    "inventory select output allow_commands allow_empty timeout deadline width verbose quiet log_format columns sort "
-    "query require_coverage"
-).split()
 
 
 def output_option(*more: str) -> Callable[[F], F]:
@@ -166,27 +182,46 @@ def output_option(*more: str) -> Callable[[F], F]:
     return click.option("-o", "--output", type=click.Choice(formats), help="Format (table on a terminal, else json).")
 
 
-def row_options(function: F) -> F:
-    """`--columns` and `--sort`, for a command that shows rows."""
-    for option in reversed(_ROWS):
+def _with(function: Callable[..., Any], *options: Callable[[Any], Any]) -> Callable[..., Any]:
+    for option in reversed(options):
         function = option(function)
     return function
 
 
+def speech_options(verbose: str, quiet: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """How much a command says on standard error; *verbose* and *quiet* are the help of -v and -q."""
+    options = (
+        click.option("-v", "--verbose", count=True, help=verbose),
+        click.option("-q", "--quiet", is_flag=True, help=quiet),
+        click.option(
+            "--log-format", type=click.Choice(["console", "json"]), default="console", help="Form of the log."
+        ),
+    )
+    return lambda function: _with(function, *options)
+
+
+_speech = speech_options("Log what happens to standard error; -vv every attempt.", "No progress and no warnings.")
+_reading = speech_options("Log which files were read to standard error.", "Only results, and what is wrong.")
+
+
+def file_options(function: F) -> Callable[..., Any]:
+    """The options that say which inventory; *function* gets them as a `Common`."""
+    return _with(_packed(function), *_FILES, _reading)
+
+
 def inventory_options(function: F) -> Callable[..., Any]:
     """The options that say which inventory and which of its sites; *function* gets them as a `Common`."""
-    packed = _packed(function, tuple(_NAMES))
-    for option in reversed(_INVENTORY):
-        packed = option(packed)
-    return packed
+    return _with(_packed(function), *_FILES, *_SITES, _reading)
+
+
+def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that shape rows, for a command whose other common options stand below."""
+    return _with(function, *_ROWS)
 
 
 def run_options(function: F) -> Callable[..., Any]:
     """All common options of a command that talks to sites; *function* gets them as a `Common`."""
-    packed = _packed(function, tuple(_NAMES))
-    for option in reversed((*_INVENTORY, *_RUN)):
-        packed = option(packed)
-    return packed
+    return _with(_packed(function), *_FILES, *_SITES, *_RUN, _speech, *_ROWS, *_ANSWERS)
 
 
 def load_inventory(common: Common) -> Inventory:
@@ -200,10 +235,9 @@ def last_outcomes(inventory: Inventory) -> Callable[[], Mapping[str, str] | None
     """What the last run on *inventory* came to, looked up only if a selector asks."""
 
     def look() -> Mapping[str, str] | None:
-        from fleet.history.store import Store
+        from fleet.history.last import last_outcomes as recorded
 
-        with Store.open_default() as store:
-            return store.last_outcomes(inventory.files)
+        return recorded(inventory.files)()
 
     return look
 

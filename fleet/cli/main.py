@@ -52,7 +52,7 @@ class Lazy(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in sorted(COMMANDS.items())])
 
 
-@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "FLEET"})
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fleet", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:

@@ -83,7 +83,7 @@ def run_on_sites(
         keep_clients=False,
         last_run=last_outcomes(inventory),
     )
-    selection = fleet.select(common.select or "all", allow_empty=common.allow_empty)
+    selection = fleet.select(common.selection, allow_empty=common.allow_empty)
     _refuse_commands(selection.sites)
     if before is not None:
         before(fleet, selection)
@@ -109,7 +109,7 @@ def run_on_sites(
         return report
 
     if log is not None:
-        log.info("run.started", sites=len(selection), selection=common.select or "all")
+        log.info("run.started", sites=len(selection), selection=common.selection)
     try:
         report = anyio.run(main, backend_options=_backend())
     except BaseExceptionGroup as errors:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fleet.cli.common import DURATION, completed_by
+from fleet.cli.common import DURATION, DURATION_OR_NONE, completed_by, speech_options
 from fleet.errors import UsageError
 
 __all__ = ["command"]
@@ -53,7 +53,7 @@ def _switches(given: tuple[str, ...]) -> list[tuple[str, str]]:
 )
 @click.option("--tls", is_flag=True, help="Serve https with an authority made for this run.")
 @click.option("--mutual-tls", is_flag=True, help="The same, for clients that show the inventory's certificate only.")
-@click.option("--latency", type=DURATION, default="0ms", help="Wait this long before each answer.")
+@click.option("--latency", type=DURATION_OR_NONE, default="0ms", help="Wait this long before each answer.")
 @click.option("--federated", is_flag=True, help="Put a portal in front, at the base port.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same sites.")
 @click.option("--paths", is_flag=True, help="All sites on the base port, told apart by path.")
@@ -62,11 +62,12 @@ def _switches(given: tuple[str, ...]) -> list[tuple[str, str]]:
     type=click.Path(path_type=Path),
     default=Path("simulated.toml"),
     show_default=True,
-    help="Where the matching inventory goes.",
+    help="Where the matching inventory goes; - is standard output.",
 )
-@click.option("--force", is_flag=True, help="Overwrite that file.")
+@click.option("--force", is_flag=True, help="Overwrite that file, and the ledger.")
 @click.option("--ledger", type=click.Path(path_type=Path), help="Write every request there, one JSON object a line.")
 @click.option("--for", "duration", type=DURATION, help="End by itself after this time.")
+@speech_options("Say each request on standard error.", "Say nothing, not even that the sites are ready.")
 def command(**given: Any) -> int:
     """Run local ArcGIS Server sites that speak the real wire protocol, until Ctrl-C.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -28,6 +27,7 @@ from fleet.errors import BadAnswer, UsageError
 from fleet.fanout.engine import Progress, Work, fan_out
 from fleet.fanout.portals import once_per_portal
 from fleet.fanout.stop import Stop
+from fleet.history.last import last_outcomes
 from fleet.inventory.load import find_sources, load
 from fleet.inventory.model import Inventory, Site
 from fleet.inventory.secrets import SecretStore
@@ -42,8 +42,14 @@ Seconds = float | str | None
 
 
 def _seconds(value: Seconds) -> float | None:
-    """Seconds of a number or of a text such as `30s`; None stays None."""
-    return parse_duration(value) if isinstance(value, str) else value
+    """Seconds of a number or of a text such as `30s`; None stays None. Raises `UsageError` for no time at all."""
+    try:
+        seconds = parse_duration(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    if seconds is not None and not seconds > 0:
+        raise UsageError(f"{value!r} is no time at all; None leaves the limit out")
+    return seconds
 
 
 class Fleet:
@@ -90,7 +96,7 @@ class Fleet:
         mistake of the files.
         """
         inventory = load(find_sources([Path(path) for path in paths]), allow_commands=allow_commands)
-        options.setdefault("last_run", lambda: _last_outcomes(inventory))
+        options.setdefault("last_run", last_outcomes(inventory.files))
         return cls(inventory, **options)
 
     async def __aenter__(self) -> Self:
@@ -224,17 +230,6 @@ class Selection:
         notes = self.fleet.clients.notes
         mine = sorted((key for key in notes if key[0] in place), key=lambda key: (place[key[0]], key[1]))
         return [ReportWarning(site=site, kind=kind, message=notes.pop((site, kind))) for site, kind in mine]
-
-
-def _last_outcomes(inventory: Inventory) -> Mapping[str, str] | None:
-    """Site -> outcome of the last run on *inventory* that was recorded; raises `UsageError` where that can't be read."""
-    from fleet.history.store import Store
-
-    try:
-        with Store.open_default() as store:
-            return store.last_outcomes(inventory.files)
-    except (OSError, sqlite3.Error) as error:
-        raise UsageError(f"the outcomes of the last run can't be read: {error}") from None
 
 
 def _as_work(work: Operation[Any] | Work) -> Work:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,11 +50,15 @@ class Entry:
 
 
 class Ledger:
-    """A list of entries, also written to a file, one line each, before the answer goes out."""
+    """A list of entries, also written to a file, one line each, before the answer goes out.
+
+    The file is begun anew: numbers count from 1. *watch* is told each entry too.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         self.entries: list[Entry] = []
-        self._file: TextIO | None = None if path is None else path.open("a", encoding="utf-8")
+        self.watch: Callable[[Entry], None] | None = None
+        self._file: TextIO | None = None if path is None else path.open("w", encoding="utf-8")
 
     def note(
         self,
@@ -90,6 +94,8 @@ class Ledger:
         if self._file is not None:
             self._file.write(json.dumps(asdict(entry)) + "\n")
             self._file.flush()
+        if self.watch is not None:
+            self.watch(entry)
 
     def of(self, site: str | None = None, operation: str | None = None) -> list[Entry]:
         """The entries of *site*, of *operation* (the last part of the path), or both."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import anyio
 
-from fleet import platform
+from fleet import places, platform
+from fleet.simulator.ledger import Entry
 from fleet.simulator.server import PortTaken, Simulator
 
 __all__ = ["SimulateOptions", "serve"]
@@ -40,30 +42,76 @@ class SimulateOptions:
     force: bool = False
     ledger: Path | None = None
     duration: float | None = None
+    quiet: bool = False
+    verbose: int = 0
+    log_format: str = "console"
+
+
+class Refused(Exception):
+    """The sites can't be run as was asked; the argument is a sentence for standard error."""
 
 
 async def serve(options: SimulateOptions, say: Callable[[str], None]) -> int:
-    """Run the sites; the exit status. *say* gets the lines for standard error."""
-    if options.inventory_out.exists() and not options.force:
-        say(f"{options.inventory_out} is there already; give --force to overwrite it, or --inventory-out FILE")
+    """Run the sites; the exit status. *say* gets the lines for standard error.
+
+    The inventory is written once every site answers, so that whoever finds the file finds the sites.
+    """
+    try:
+        simulator = _simulator(options)
+        if options.verbose:
+            simulator.ledger_book.watch = lambda entry: say(_line(entry, options.log_format))
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as group:
+                group.start_soon(_end_on_signal, scope)
+                async with simulator:
+                    await _wait_until_ready(simulator)
+                    _write_inventory(simulator, options)
+                    if not options.quiet:
+                        say(f"ready: {options.sites} sites, inventory {options.inventory_out}")
+                    await anyio.sleep(float("inf") if options.duration is None else options.duration)
+                group.cancel_scope.cancel()
+    except Refused as refusal:
+        say(str(refusal))
         return 2
+    except BaseExceptionGroup as errors:
+        wanted = errors.subgroup((Refused, PortTaken))
+        if wanted is None:
+            raise
+        first: BaseException = wanted
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        say(str(first))
+        return 2
+    return 0
+
+
+def _simulator(options: SimulateOptions) -> Simulator:
+    """The sites, not running yet; raises `Refused`."""
+    out, ledger = options.inventory_out, options.ledger
+    if str(out) != "-":
+        if _is_file(out) and not options.force:
+            raise Refused(f"{out} is there already; give --force to overwrite it, or --inventory-out FILE")
+        if not out.absolute().parent.is_dir():
+            raise Refused(f"the inventory {out} can't be written: there is no folder {out.absolute().parent}")
+    if ledger is not None and _is_file(ledger) and ledger.stat().st_size and not options.force:
+        # Two runs in one file would be two sequences of the same numbers.
+        raise Refused(f"the ledger {ledger} is there already; give --force to begin it anew, or another file")
     if options.tls or options.mutual_tls:
         try:
             import cryptography  # noqa: F401
         except ImportError:
-            say("certificates need an extra that is not installed: install arcgis-fleet[crypto]")
-            return 2
+            raise Refused("certificates need an extra that is not installed: install arcgis-fleet[crypto]") from None
     platform.raise_descriptor_limit()
     if options.sites + 100 > platform.descriptor_limit():
-        say(f"{options.sites} sites need more descriptors than the {platform.descriptor_limit()} that are allowed here")
-        return 2
-    given = os.environ.get("FLEET_PASSWORD")
+        raise Refused(
+            f"{options.sites} sites need more descriptors than the {platform.descriptor_limit()} that are allowed here"
+        )
     try:
-        simulator = Simulator(
+        return Simulator(
             options.sites,
             port=options.port,
             username=options.username,
-            password=given or "simulated",
+            password=os.environ.get("FLEET_PASSWORD") or "simulated",
             release=options.release,
             seed=options.seed,
             faults=options.faults,
@@ -76,36 +124,39 @@ async def serve(options: SimulateOptions, say: Callable[[str], None]) -> int:
             ledger=options.ledger,
         )
     except ValueError as error:
-        say(str(error))
-        return 2
+        raise Refused(str(error)) from None
     except OSError as error:
-        say(f"the ledger {options.ledger} can't be written: {error.strerror}")
-        return 2
+        raise Refused(f"the ledger {options.ledger} can't be written: {error.strerror or error}") from None
+
+
+def _is_file(path: Path) -> bool:
+    """Whether *path* is a file that would be overwritten; a device or a pipe is not."""
+    return path.is_file() or path.is_dir() or (path.is_symlink() and not path.exists())
+
+
+def _write_inventory(simulator: Simulator, options: SimulateOptions) -> None:
+    text = simulator.inventory_toml(password_from_environment=bool(os.environ.get("FLEET_PASSWORD")))
+    if str(options.inventory_out) == "-":
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    target = options.inventory_out.resolve()
     try:
-        with anyio.CancelScope() as scope:
-            async with anyio.create_task_group() as group:
-                group.start_soon(_end_on_signal, scope)
-                async with simulator:
-                    text = simulator.inventory_toml(password_from_environment=given is not None)
-                    options.inventory_out.write_text(text, encoding="utf-8")
-                    await _wait_until_ready(simulator)
-                    say(f"ready: {options.sites} sites, inventory {options.inventory_out}")
-                    await anyio.sleep(float("inf") if options.duration is None else options.duration)
-                group.cancel_scope.cancel()
-    except BaseExceptionGroup as errors:
-        taken = errors.subgroup(PortTaken)
-        if taken is None:
-            wrong = errors.subgroup(OSError)
-            if wrong is None:
-                raise
-            say(f"the inventory {options.inventory_out} can't be written")
-            return 2
-        first: BaseException = taken
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        say(f"port {first.args[0]} is taken; choose another base with --port")
-        return 2
-    return 0
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")
+        else:
+            places.write_atomically(target, text.encode(), replace=True)
+    except OSError as error:
+        raise Refused(f"the inventory {options.inventory_out} can't be written: {error.strerror or error}") from None
+
+
+def _line(entry: Entry, form: str) -> str:
+    """A request of the ledger as a line of a log."""
+    if form == "json":
+        return json.dumps(asdict(entry))
+    code = "" if entry.code is None else f" (code {entry.code})"
+    token = "" if entry.token_in == "none" else f", token in the {entry.token_in}"
+    return f"{entry.at} {entry.site} {entry.method} {entry.path} {entry.status}{code}{token}"
 
 
 async def _end_on_signal(scope: anyio.CancelScope) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 import socket
 import ssl
@@ -42,7 +43,11 @@ ELSEWHERE = "http://127.0.0.1:9/arcgis"
 
 
 class PortTaken(Exception):
-    """A port that a site should listen on is taken; the argument is its number."""
+    """A port that a site should listen on can't be had."""
+
+    def __init__(self, port: int, error: OSError) -> None:
+        reason = "is taken" if error.errno == errno.EADDRINUSE else f"can't be had: {error.strerror or error}"
+        super().__init__(f"port {port} {reason}; choose another base with --port")
 
 
 class Simulator:
@@ -80,10 +85,17 @@ class Simulator:
     ) -> None:
         if release not in RELEASES:
             raise ValueError(f"there is no release {release!r} here; there are {', '.join(RELEASES)}")
+        if not username:
+            raise ValueError("the administrator needs a name")
+        last = port if paths else port + sites
+        if port and last > 65_535:
+            raise ValueError(
+                f"{sites} sites from port {port + 1} on would pass 65535, the last there is; the base may be "
+                f"{65_535 - sites} at most"
+            )
         self.username = username
         self.password = password
         self.release = release
-        self.ledger_book = Ledger(ledger)
         self.sites: dict[str, SimulatedSite] = {}
         self.portal: SimulatedPortal | None = None
         self.ca_file: Path | None = None
@@ -115,8 +127,11 @@ class Simulator:
                 raise ValueError(f"there is no fault {kind!r}; there are {', '.join(FAULTS)}")
             if not any(fnmatchcase(name, pattern) for name in self._names):
                 raise ValueError(f"the fault {kind} is for {pattern!r}, and no simulated site is called so")
+            if kind.startswith("cert-") and not self._tls:
+                raise ValueError(f"the fault {kind} needs certificates: give --tls (tls=True) too")
         for name in self._names:
             self._switches_of(name)
+        self.ledger_book = Ledger(ledger)
 
     def _switches_of(self, site: str) -> Switches:
         """The switches of *site*; raises `ValueError` for a name or a value that there is not."""
@@ -249,9 +264,9 @@ class Simulator:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((HOST, port))
-        except OSError:
+        except OSError as error:
             listening.close()
-            raise PortTaken(port) from None
+            raise PortTaken(port, error) from None
         listening.setblocking(False)
         self._sockets[name] = listening
         bound: int = listening.getsockname()[1]
@@ -266,8 +281,8 @@ class Simulator:
             context = self._authority.context(kind)
         try:
             self._listeners[name] = await loop.create_server(self._server, sock=listening, ssl=context, backlog=512)
-        except OSError:
-            raise PortTaken(listening.getsockname()[1]) from None
+        except OSError as error:
+            raise PortTaken(listening.getsockname()[1], error) from None
 
     def _watch(self, name: str) -> Callable[[str, bool], None]:
         """`refused` set on a running site closes its listener for good."""

@@ -202,6 +202,22 @@ async def test_changes_ask_protect_and_can_be_previewed(simulator: Simulator, wr
     assert all(site.state.mode == "READ_ONLY" for site in simulator.sites.values())
 
 
+async def test_no_option_can_be_given_by_a_variable(simulator: Simulator, write_inventory: Write) -> None:
+    """A variable that is left in a shell must not disarm what guards a change."""
+    path = str(write_inventory(simulator))
+    left = {"CHANGE": "1", "YES": "1", "SELECT": "all", "METHOD": "POST", "OUTPUT": "csv", "CONFIRM": "sim-0001"}
+    environment = {**os.environ, **{f"FLEET_CALL_{name}": value for name, value in left.items()}}
+    environment |= {f"FLEET_{name}": value for name, value in left.items()}
+    change = ["call", "admin/mode/update", "-p", "siteMode=READ_ONLY", "-i", path]
+    for given, missing in (([], "--change"), (["--change"], "-s"), (["--change", "-s", "all"], "--yes")):
+        done = await run(*change, *given, env=environment)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"{missing} " in done.stderr or f"{missing}," in done.stderr
+    assert simulator.ledger == []
+    read = await run("call", "admin/info", "-i", path, "-s", "sim-0001", env=environment)
+    assert [outcome["site"] for outcome in json.loads(read.stdout)["outcomes"]] == ["sim-0001"]
+
+
 async def test_the_trace_and_the_log_hold_no_secret(simulator: Simulator, write_inventory: Write) -> None:
     done = await run(
         "call", "admin/info", "-i", str(write_inventory(simulator)), "--trace", "-vv", "--log-format", "json"

@@ -12,7 +12,7 @@ import anyio.to_thread
 import pytest
 
 import fleet as package
-from fleet import Answered, CoverageError, Failed, Fleet, HealthOptions, SelectorError, UsageError, ops
+from fleet import Answered, CoverageError, Failed, Fleet, HealthOptions, SelectorError, UsageError, ops, places
 from fleet import sync as blocking
 from fleet.client.site import SiteClient
 from fleet.errors import NotFound
@@ -89,7 +89,7 @@ async def test_the_blocking_facade_says_the_same(simulate: Simulate, write_inven
     path = write_inventory(await simulate(sites=3, faults={"sim-0002": "service-down", "sim-0003": "read-only"}))
 
     def script() -> None:
-        with pytest.raises(RuntimeError, match="open the fleet first"):
+        with pytest.raises(UsageError, match="open the fleet first"):
             blocking.Fleet.from_inventory(path).select("all")
         with blocking.Fleet.from_inventory(path) as fleet:
             everything = fleet.select("all")
@@ -110,6 +110,8 @@ async def test_thin_coverage_can_be_an_error(simulate: Simulate, write_inventory
     async with Fleet.from_inventory(write_inventory(simulator)) as fleet:
         report = await fleet.select().run(ops.info.admin())
     report.require_coverage(0.75)
+    with pytest.raises(UsageError, match="a share from 0 to 1, and 75 is not"):
+        report.require_coverage(75)
     with pytest.raises(CoverageError, match="3 of 4 sites answered, which is less than 90%: 1 unreachable"):
         report.require_coverage(0.9)
 
@@ -123,3 +125,47 @@ async def test_what_failed_on_the_command_line_can_be_selected(simulate: Simulat
     )
     assert called.returncode == 1
     assert [site.name for site in Fleet.from_inventory(path).select("@failed").sites] == ["sim-0002"]
+
+
+async def test_a_record_that_can_not_be_read_is_an_error_of_usage(simulator: Simulator, write_inventory: Write) -> None:
+    database = places.state_folder() / "fleet.db"
+    database.parent.mkdir(parents=True)
+    database.write_bytes(b"junk" * 1000)
+    fleet = Fleet.from_inventory(write_inventory(simulator))
+    with pytest.raises(UsageError, match="file is not a database"):
+        fleet.select("@failed")
+    assert len(fleet.select("all")) == 3
+
+
+@pytest.mark.parametrize("limit", ["30", "0s", 0, -1.0, float("nan")])
+def test_a_limit_is_a_time_with_a_unit_that_is_more_than_nothing(limit: float | str) -> None:
+    inventory = package.Inventory(sites={})
+    for name in ("timeout", "deadline"):
+        with pytest.raises(UsageError, match=r"no duration|no time at all"):
+            Fleet(inventory, **{name: limit})  # type: ignore[arg-type]
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+from fleet import ops, sync
+
+def interrupt(outcome):
+    os.kill(os.getpid(), signal.SIGINT)
+
+with sync.Fleet.from_inventory(sys.argv[1], width=1) as fleet:
+    try:
+        fleet.select("not sim-0001").run(ops.info.admin(), on_outcome=interrupt)
+    except KeyboardInterrupt:
+        print("interrupted")
+    time.sleep(2)
+    print(fleet.call("sim-0001", ops.info.admin())["loggedInUser"])
+print(threading.active_count())
+"""
+
+
+async def test_an_interrupt_ends_the_run_and_leaves_the_fleet_open(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=9, latency=0.2)
+    done = await anyio.run_process([sys.executable, "-c", INTERRUPTED, str(write_inventory(simulator))], check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"interrupted\nsiteadmin\n1\n", b"")
+    asked = {entry.site for entry in simulator.ledger}
+    assert {"sim-0001", "sim-0002"} <= asked <= {"sim-0001", "sim-0002", "sim-0003"}, "the rest was not begun with"
