@@ -47,6 +47,7 @@ def unreached(answer: Mapping[str, Any]) -> list[str]:
     """What a validation that is no failure says all the same: each item that did not pass, and from which machine.
 
     Some sites list what every machine saw (`machines`, `dataItems`, `validationState`), without a verdict.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/validatealldataitems
     """
     found = []
     machines = answer.get("machines")
