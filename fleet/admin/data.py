@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from fleet.admin.operation import Effect, Operation
 
-__all__ = ["find_items", "unreached", "validate_all"]
+__all__ = ["find_items", "validate_all"]
 
 
 def find_items() -> Operation[dict[str, Any]]:
@@ -41,20 +40,3 @@ def validate_all() -> Operation[dict[str, Any]]:
         effect=Effect.READ,
         limit=300.0,
     )
-
-
-def unreached(answer: Mapping[str, Any]) -> list[str]:
-    """What a validation that is no failure says all the same: each item that did not pass, and from which machine.
-
-    Some sites list what every machine saw (`machines`, `dataItems`, `validationState`), without a verdict.
-    Source: developers.arcgis.com/rest/enterprise-administration/server/validatealldataitems
-    """
-    found = []
-    machines = answer.get("machines")
-    for machine in machines if isinstance(machines, list) else []:
-        items = machine.get("dataItems") if isinstance(machine, dict) else None
-        for item in items if isinstance(items, list) else []:
-            if isinstance(item, dict) and str(item.get("validationState", "PASSED")).upper() != "PASSED":
-                told = item.get("message") or item.get("validationState")
-                found.append(f"{item.get('path') or item.get('dataItem')} from {machine.get('machine')}: {told}")
-    return found

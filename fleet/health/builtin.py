@@ -9,7 +9,7 @@ from fleet import admin as ops
 from fleet.errors import NotFound, ServerFailed
 from fleet.health.check import Check, Finding, Limits, Status
 from fleet.health.facts import Facts
-from fleet.protocol.fields import as_bool, as_epoch, path_part
+from fleet.protocol.fields import as_bool, as_epoch, path_part, unreached_items
 from fleet.protocol.release import Release
 
 __all__ = [
@@ -249,7 +249,7 @@ async def _datastores(facts: Facts, limits: Limits) -> Finding:
         if error.passing:
             raise
         return Finding(status="critical", saw=error.message, wanted=wanted, advice=advice)
-    bad = ops.data.unreached(answer)
+    bad = unreached_items(answer)
     if bad:
         saw = f"{len(bad)} checks of data stores did not pass"
         return Finding(status="critical", saw=saw, wanted=wanted, advice=advice, items=tuple(bad))

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from fleet.errors import UsageError
 
-__all__ = ["ServiceId", "as_bool", "as_epoch", "as_int", "path_part", "root_folder"]
+__all__ = ["ServiceId", "as_bool", "as_epoch", "as_int", "path_part", "root_folder", "unreached_items"]
 
 _JAVA_DATE = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (\d{1,2}) "
@@ -97,6 +97,22 @@ def path_part(name: str) -> str:
     if name in ("", ".", ".."):
         raise UsageError(f"{name!r} can't be part of a path")
     return quote(name, safe="")
+
+
+def unreached_items(answer: Mapping[str, Any]) -> list[str]:
+    """What a validation that is no failure says all the same: each item that did not pass, and from which machine.
+
+    Some sites list what every machine saw (`machines`, `dataItems`, `validationState`), without a verdict.
+    """
+    found = []
+    machines = answer.get("machines")
+    for machine in machines if isinstance(machines, list) else []:
+        items = machine.get("dataItems") if isinstance(machine, dict) else None
+        for item in items if isinstance(items, list) else []:
+            if isinstance(item, dict) and str(item.get("validationState", "PASSED")).upper() != "PASSED":
+                told = item.get("message") or item.get("validationState")
+                found.append(f"{item.get('path') or item.get('dataItem')} from {machine.get('machine')}: {told}")
+    return found
 
 
 @dataclass(frozen=True, slots=True, order=True)

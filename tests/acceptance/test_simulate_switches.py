@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import socket
 import subprocess
@@ -18,8 +19,9 @@ FLEET = [sys.executable, "-m", "fleet"]
 
 
 def free_base(count: int) -> int:
-    """A port below which, and *count* above it, nothing listens at this moment."""
-    for base in range(33_000, 60_000, 50):
+    """A port at which, and *count* above it, nothing listens at this moment; others may look for some as well."""
+    for _ in range(200):
+        base = random.randrange(33_000, 60_000, 10)
         try:
             for port in range(base, base + count + 1):
                 with socket.socket() as probe:
@@ -42,8 +44,8 @@ def simulated(folder: Path, *arguments: str) -> Iterator[Path]:
             assert running.stderr.readline() == f"ready: 2 sites, inventory {inventory}\n"
             yield inventory
         finally:
-            running.send_signal(signal.SIGINT)
-            assert running.wait(timeout=10) == 0
+            running.send_signal(signal.SIGTERM)
+            assert running.wait(timeout=30) == 0
 
 
 def call(inventory: Path, *arguments: str) -> tuple[int, Any]:

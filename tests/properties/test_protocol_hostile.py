@@ -13,12 +13,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fleet.admin.data import unreached
 from fleet.auth.provider import read_token
 from fleet.errors import BadAnswer, SiteError
 from fleet.outcome import OUTCOME_OF_KIND
 from fleet.protocol.envelope import DEPTH_CAP, decipher, failure_of, parse_json, retry_after_of
-from fleet.protocol.fields import ServiceId, as_bool, as_epoch, as_int, root_folder
+from fleet.protocol.fields import ServiceId, as_bool, as_epoch, as_int, root_folder, unreached_items
 from fleet.protocol.message import Response
 from fleet.protocol.release import Release
 
@@ -232,5 +231,5 @@ def test_no_value_breaks_the_readers_of_members(value: dict[str, Any]) -> None:
     ServiceId.of(value)
     for one in value.values():
         as_bool(one), as_int(one), as_epoch(one), root_folder(one)
-        unreached({"machines": one})
-        unreached({"machines": [{"dataItems": one}]})
+        unreached_items({"machines": one})
+        unreached_items({"machines": [{"dataItems": one}]})

@@ -14,13 +14,12 @@ from aioresponses import CallbackResult, aioresponses
 
 from fleet import Fleet, ops
 from fleet.admin.catalogue import operation_for
-from fleet.admin.data import unreached
 from fleet.admin.readback import log_settings_are, state_is
 from fleet.client.settings import RetryPolicy
 from fleet.client.trace import Exchange, render_exchange
 from fleet.health import HealthOptions, sweep
 from fleet.protocol.envelope import decipher
-from fleet.protocol.fields import ServiceId, as_bool, as_epoch, as_int
+from fleet.protocol.fields import ServiceId, as_bool, as_epoch, as_int, unreached_items
 from fleet.protocol.message import Request, Response
 from fleet.report import Report
 from fleet.simulator import SimulatedSite, Simulator
@@ -235,7 +234,7 @@ async def test_wire_8_12_a_failed_data_item_is_a_failure_or_a_list_without_a_ver
     found = await swept(inventory, "datastores")
     assert found["status"] == "critical"
     if details == "true":
-        assert unreached(said) == [
+        assert unreached_items(said) == [
             f"/fileShares/maps from {last}: The data item is not accessible from server machine '{last}'."
         ]
     unknown = await admin(site, "data/items/fileShares/maps/validate", token)
