@@ -303,6 +303,11 @@ def test_where_the_inventory_comes_from(tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "inventory.toml").touch()
     assert [s.trusted for s in find_sources(environment=environment, folder=tmp_path)] == [True]
+    (tmp_path / "config" / "more.toml").touch()
+    assert [s.path.name for s in find_sources(environment=environment, folder=tmp_path)] == [
+        "inventory.toml",
+        "more.toml",
+    ]
     (tmp_path / "inventory.toml").touch()
     assert [(s.path, s.trusted) for s in find_sources(environment=environment, folder=tmp_path)] == [
         (tmp_path / "inventory.toml", False)
