@@ -81,14 +81,15 @@ def list_(common: Common, since: float | None, last: int | None) -> int:
                 write_lines(
                     columns(header, rows, terminal_of(), state=state, compact=True) if rows else [], terminal_of()
                 )
-                click.echo(plural(len(rows), "change"), err=True)
+                if not common.quiet:
+                    click.echo(plural(len(rows), "change"), err=True)
     return 0
 
 
 def _selected(common: Common) -> set[str]:
     from fleet.inventory.selectors import parse, select
 
-    inventory = load_inventory(common)
+    inventory = load_inventory(common, told=True)
     selector = parse(common.selection)
     return set(select(selector, inventory, last_run=last_outcomes(inventory), allow_empty=common.allow_empty))
 

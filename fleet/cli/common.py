@@ -224,11 +224,21 @@ def run_options(function: F) -> Callable[..., Any]:
     return _with(_packed(function), *_FILES, *_SITES, *_RUN, _speech, *_ROWS, *_ANSWERS)
 
 
-def load_inventory(common: Common) -> Inventory:
-    """The inventory that the options name; raises `InventoryError` or `UsageError`."""
+def load_inventory(common: Common, *, told: bool = False) -> Inventory:
+    """The inventory that the options name; raises `InventoryError` or `UsageError`.
+
+    With *told* the log says what was read, where -v asks for it.
+    """
     from fleet.inventory.load import find_sources, load
 
-    return load(find_sources(common.inventory), allow_commands=common.allow_commands)
+    inventory = load(find_sources(common.inventory), allow_commands=common.allow_commands)
+    if told and common.verbose:
+        from fleet.cli.logs import configure
+
+        log = configure(common.verbose, common.log_format, list, sys.stderr)
+        files = ", ".join(map(str, inventory.files))
+        log.info("inventory.read", files=files, sites=len(inventory), groups=len(inventory.groups))
+    return inventory
 
 
 def last_outcomes(inventory: Inventory) -> Callable[[], Mapping[str, str] | None]:

@@ -46,18 +46,6 @@ def command() -> None:
     """
 
 
-def _load(common: Common) -> Inventory:
-    """The inventory, with a line of the log that says what was read; raises `InventoryError` or `UsageError`."""
-    inventory = load_inventory(common)
-    if common.verbose:
-        from fleet.cli.logs import configure
-
-        log = configure(common.verbose, common.log_format, list, sys.stderr)
-        files = ", ".join(map(str, inventory.files))
-        log.info("inventory.read", files=files, sites=len(inventory), groups=len(inventory.groups))
-    return inventory
-
-
 def _selected(common: Common, inventory: Inventory) -> dict[str, str]:
     """The names of the selected sites, each with why it was picked; raises `SelectorError`."""
     from fleet.inventory.selectors import parse, select
@@ -83,7 +71,7 @@ def list_(common: Common, explain: bool) -> int:
     """
     from fleet.render.columns import plural
 
-    inventory = _load(common)
+    inventory = load_inventory(common, told=True)
     rows = []
     for name, why in _selected(common, inventory).items():
         site = inventory[name]
@@ -311,7 +299,7 @@ def check(common: Common, secrets: bool) -> int:
     Whatever sites are selected, the files are checked as a whole. Without -o the verdict is a sentence.
     """
     try:
-        inventory = _load(common)
+        inventory = load_inventory(common, told=True)
     except InventoryError as error:
         if common.output in (None, "table"):
             raise
@@ -417,7 +405,7 @@ def graph(common: Common) -> int:
     fleet inventory graph -s prod
     fleet inventory graph -o dot | dot -Tsvg > fleet.svg
     """
-    inventory = _load(common)
+    inventory = load_inventory(common, told=True)
     chosen = set(inventory.sites if common.select is None else _selected(common, inventory))
     used = {group for name in chosen for group in inventory[name].groups}
     groups = [

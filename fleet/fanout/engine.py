@@ -223,7 +223,11 @@ class _Run:
         return Answered(value=result, **self._times(client, began))
 
     def _failed(self, client: SiteClient, error: SiteError, began: float) -> Outcome:
-        return Failed(error=error, outcome=outcome_of(error), value=error.value, **self._times(client, began))
+        times = self._times(client, began)
+        if error.kind == "config" and error.value is None:
+            # What the site needs is missing on our side: the attempt ended before anything was sent.
+            times["attempts"] = 0
+        return Failed(error=error, outcome=outcome_of(error), value=error.value, **times)
 
     def _broken_off(self, client: SiteClient, began: float) -> Outcome:
         """The outcome of a site whose work was cancelled while it ran: by the deadline, or by somebody."""

@@ -66,7 +66,7 @@ def find_sources(
 ) -> list[Source]:
     """The inventory files: those named, else `FLEET_INVENTORY`, else `./inventory.toml`, else the user's config folder.
 
-    A folder stands for all its `*.toml`, in the order of their names. Raises `UsageError` where there is none.
+    Every folder stands for all its `*.toml`, in the order of their names. Raises `UsageError` where there is none.
     """
     if any(not str(path) for path in paths):
         raise UsageError("the path of the inventory is empty")
@@ -81,12 +81,12 @@ def find_sources(
     here = (folder or Path.cwd()) / "inventory.toml"
     if here.is_file():
         return [Source(here, trusted=False)]
-    own = places.config_folder(environment) / "inventory.toml"
-    if own.is_file():
-        return [Source(own, trusted=True)]
+    own = places.config_folder(environment)
+    if files_there := _toml_files(own):
+        return [Source(file, trusted=True) for file in files_there]
     raise UsageError(
         "there is no inventory: name one with -i, set FLEET_INVENTORY, or make one here with `fleet init` "
-        f"(looked for {here} and {own})"
+        f"(looked for {here} and for *.toml in {own})"
     )
 
 
@@ -101,10 +101,14 @@ def _files_of(path: Path) -> Iterator[Path]:
     if not folder:
         yield path
         return
-    files = sorted(file for file in path.glob("*.toml") if not file.name.startswith(".") and not file.is_dir())
+    files = _toml_files(path)
     if not files:
         raise UsageError(f"the inventory folder {path} holds no *.toml file")
     yield from files
+
+
+def _toml_files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob("*.toml") if not file.name.startswith(".") and not file.is_dir())
 
 
 def load(sources: Iterable[Source], *, allow_commands: bool = False) -> Inventory:

@@ -184,6 +184,8 @@ async def test_a_missing_secret_costs_that_site_only(simulator: Simulator, write
     outcomes = {line["site"]: line for line in map(json.loads, done.stdout.splitlines())}
     assert [outcomes[f"sim-000{n}"]["outcome"] for n in (1, 2, 3)] == ["ok", "ok", "auth_failed"]
     assert "NOT_SET_ANYWHERE is not set" in outcomes["sim-0003"]["error"]["message"]
+    assert [outcomes[f"sim-000{n}"]["attempts"] for n in (1, 2, 3)] == [1, 1, 0]
+    assert simulator.sites["sim-0003"].count("info") == 0
 
 
 async def test_changes_ask_protect_and_can_be_previewed(simulator: Simulator, write_inventory: Write) -> None:

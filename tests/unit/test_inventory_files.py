@@ -183,17 +183,17 @@ def test_groups_nest_widely_and_deeply_without_end(write_inventory: Write) -> No
 def test_an_unknown_check_is_told_with_the_nearest_that_is_installed(write_inventory: Write) -> None:
     path = write_inventory(
         """[defaults.checks]
-servces = { warning = 1 }
+servics = { warning = 1 }
 [groups.a]
-checks = { tls = { warning = "30d", critcal = "7d" }, machines = { severity = "wrning" } }
+checks = { tls = { warning = "30d", criticl = "7d" }, machines = { severity = "wrning" } }
 [sites.x]
 url = "https://x.example.com/arcgis"
 checks.licence.enabled = false
 """
     )
     assert [text.removeprefix(str(path)) for text in problems(path)] == [
-        ":2: defaults.checks.servces: there is no health check of this name (did you mean services?)",
-        ":4: groups.a.checks.tls.critcal: unknown key (did you mean critical?)",
+        ":2: defaults.checks.servics: there is no health check of this name (did you mean services?)",
+        ":4: groups.a.checks.tls.criticl: unknown key (did you mean critical?)",
         ":4: groups.a.checks.machines.severity: this must be one of warning, critical (did you mean warning?)",
         ":7: sites.x.checks.licence: there is no health check of this name (did you mean license?)",
     ]
@@ -303,6 +303,11 @@ def test_where_the_inventory_comes_from(tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "inventory.toml").touch()
     assert [s.trusted for s in find_sources(environment=environment, folder=tmp_path)] == [True]
+    (tmp_path / "config" / "more.toml").touch()
+    assert [s.path.name for s in find_sources(environment=environment, folder=tmp_path)] == [
+        "inventory.toml",
+        "more.toml",
+    ]
     (tmp_path / "inventory.toml").touch()
     assert [(s.path, s.trusted) for s in find_sources(environment=environment, folder=tmp_path)] == [
         (tmp_path / "inventory.toml", False)
