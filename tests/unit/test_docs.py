@@ -15,6 +15,7 @@ from fleet.cli.main import COMMANDS
 from fleet.inventory.load import Source, load
 from fleet.inventory.schema import schema
 from fleet.simulator import FAULTS, SWITCHES, Switches
+from tests import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -95,9 +96,10 @@ def test_the_schema_takes_the_shipped_inventory_and_refuses_wrong_ones() -> None
 def test_every_inventory_in_the_docs_is_one(tmp_path: Path) -> None:
     validator = jsonschema.Draft202012Validator(schema())
     blocks = [
-        (page.name, block)
+        (page.name, block.text)
         for page in [*DOCS.rglob("*.md"), ROOT / "README.md"]
-        for block in re.findall(r"^```toml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+        for block in pages.blocks(page)
+        if block.language == "toml" and block.notes.get("file") != ["pyproject.toml"]
     ]
     assert len(blocks) > 5
     for name, block in blocks:
