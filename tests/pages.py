@@ -183,10 +183,7 @@ class Page:
         program = self.folder / "bin" / "fleet"
         program.write_text(
             "#!/bin/sh\n"
-            'if [ "$1" = simulate ]; then\n'
-            "  shift\n"
-            f'  exec "{sys.executable}" -m fleet simulate --port {self._port} --for 90s "$@"\n'
-            "fi\n"
+            f'[ "$1" != simulate ] || set -- "$@" --port {self._port} --for 100s\n'
             f'exec "{sys.executable}" -m fleet "$@"\n'
         )
         program.chmod(0o755)
