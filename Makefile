@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint docs bench soak conformance lock clean
+.PHONY: help demo test lint pages docs bench soak conformance lock clean
 
 help:
 	@echo "make demo          25 simulated sites, some of them ill; a health sweep and one merged call"
 	@echo "make test          every test"
 	@echo "make lint          format, lint, strict typing, import rules, platform rules"
+	@echo "make pages         what of the docs is made from the code: help texts, the Python API"
 	@echo "make docs          the pages as a site, in build/docs"
 	@echo "make bench         fleet beside a bare aiohttp script"
 	@echo "make soak          long property and failure runs"
@@ -47,6 +48,10 @@ lint: $(VENV)/.ready
 	@$(BIN)/python tools/platform_lint.py
 	@$(BIN)/deptry .
 	@$(BIN)/codespell fleet docs tests tools README.md CHANGELOG.md
+
+pages: $(VENV)/.ready
+	@$(BIN)/python -m tools.command_pages
+	@$(BIN)/python -m tools.api_page
 
 .venv-docs/.ready: $(BIN)/uv requirements/docs.lock
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-docs

@@ -1,6 +1,6 @@
 """The generated part of docs/reference/python-api.md: every public name, from its signature and its docstring.
 
-Run it after a change of either: `python tools/api_page.py`. A test says when that was forgotten.
+Run it after a change of either: `make pages`. A test says when that was forgotten.
 """
 
 from __future__ import annotations

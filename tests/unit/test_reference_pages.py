@@ -16,6 +16,7 @@ import fleet
 from fleet import errors, ops, sync
 from fleet.errors import SiteError
 from fleet.outcome import OUTCOME_OF_KIND, REACHED, OutcomeName
+from tools import command_pages
 from tools.api_page import BEGIN, PAGE, generated
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,12 +40,17 @@ def code(cell: str) -> list[str]:
 
 def test_the_python_page_is_made_from_the_code_as_it_is() -> None:
     written = PAGE.read_text(encoding="utf-8").partition(BEGIN)[2].lstrip("\n")
-    assert written == generated(), "the code has changed: run python -m tools.api_page"
+    assert written == generated(), "the code has changed: make pages"
     headings = set(re.findall(r"^#+ (\S+)$", written, re.MULTILINE))
     assert set(fleet.__all__) - {"__version__", "ops"} <= headings
     assert {f"sync.{name}" for name in sync.__all__} <= headings
     for room in ops.__all__:
         assert {f"ops.{room}.{name}" for name in getattr(ops, room).__all__} <= headings
+
+
+def test_the_commands_pages_have_the_help_as_it_is() -> None:
+    for path, text in command_pages.pages().items():
+        assert path.read_text(encoding="utf-8") == text, f"an option has changed: make pages ({path.name})"
 
 
 def test_every_outcome_is_on_its_page_with_what_it_counts_as() -> None:
