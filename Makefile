@@ -6,12 +6,14 @@ BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint bench soak conformance lock clean
+.PHONY: help demo test lint pages docs bench soak conformance lock clean
 
 help:
 	@echo "make demo          25 simulated sites, some of them ill; a health sweep and one merged call"
 	@echo "make test          every test"
 	@echo "make lint          format, lint, strict typing, import rules, platform rules"
+	@echo "make pages         what of the docs is made from the code: help texts, the Python API"
+	@echo "make docs          the pages as a site, in build/docs"
 	@echo "make bench         fleet beside a bare aiohttp script"
 	@echo "make soak          long property and failure runs"
 	@echo "make conformance   clients of others against the simulator"
@@ -47,6 +49,20 @@ lint: $(VENV)/.ready
 	@$(BIN)/deptry .
 	@$(BIN)/codespell fleet docs tests tools README.md CHANGELOG.md
 
+pages: $(VENV)/.ready
+	@$(BIN)/python -m tools.command_pages
+	@$(BIN)/python -m tools.api_page
+
+.venv-docs/.ready: $(BIN)/uv requirements/docs.lock
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-docs
+	@$(BIN)/uv pip install --quiet --python .venv-docs/bin/python --require-hashes --compile-bytecode -r requirements/docs.lock
+	@touch $@
+
+# A warning is a failure, and nothing on the site is loaded from elsewhere.
+docs: .venv-docs/.ready
+	@.venv-docs/bin/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/docs
+	@! grep -rnE '<(script|img|link)[^>]*(src|href)="https?://' build/docs --include='*.html'
+
 bench: $(VENV)/.ready
 	@$(BIN)/python benchmarks/fleet_beside_bare.py
 
@@ -63,6 +79,9 @@ lock: $(BIN)/uv
 	@$(BIN)/uv pip compile requirements/conformance.in --excludes requirements/conformance-without.txt --universal \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 		--python-version 3.11 --quiet --upgrade -o requirements/conformance.lock
+	@$(BIN)/uv pip compile --group docs --universal \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+		--python-version 3.11 --quiet --upgrade -o requirements/docs.lock
 
 clean:
-	rm -rf $(VENV) .venv-conformance .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) .venv-conformance .venv-docs .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -5,20 +5,24 @@ What is done with a block follows from its language:
 - `console`: each line that begins with `$ ` is typed at a bash on a terminal of 100 columns. What stands below it is
   what it prints, with `...` for anything. It ends with status 0.
 - `python`: run, with `await` where it is wanted. The blocks of a page share their names.
-- `toml`: an inventory, and `fleet inventory check` finds no mistake in it.
+- `toml`: an inventory; `fleet inventory check` finds sites and no mistake in it, and it fits the schema for editors.
 - `json` and `text`: not run.
 
 More is said by comments in front of a block, which readers don't see:
 
 - `<!-- status: 0 1 -->`: the statuses that the commands of the block end with.
 - `<!-- types: y -->`: what is typed when the command asks; one comment for each question.
-- `<!-- prints -->`: the block is what the one before it printed. Times, durations and ports are not compared.
+- `<!-- first: COMMAND -->`: what is typed before the block.
+- `<!-- prints -->`: the block is what the one before it printed. Times, durations and ports are not compared, nor is
+  how JSON is laid out. `<!-- prints: EXPRESSION -->`: the block is what JMESPath finds in that.
 - `<!-- file: NAME -->`: the block is that file from here on. A `pyproject.toml` counts as installed.
 - `<!-- pytest -->`: the block is a module of tests, and they pass.
 - `<!-- not run: REASON -->`: the block can't be run here. `test_pages.py` counts these.
 
-`<!-- ill: SITE=FAULT -->` anywhere on a page makes one of its sites ill. With `REWRITE_DOCS=1` in the environment
-what was printed is written into the page.
+A page calls its sites by addresses such as `https://gis-oslo.example.com/arcgis`; where commands run, these stand for the
+simulated sites'. `<!-- ill: SITE=FAULT -->` anywhere on a page makes one of its sites ill.
+
+With `REWRITE_DOCS=1` in the environment what was printed is written into the page.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ import asyncio
 import contextlib
 import inspect
 import io
+import json
 import os
 import random
 import re
@@ -42,6 +47,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import jmespath
+import jsonschema
 import pexpect
 from anyio.from_thread import start_blocking_portal
 from sybil import Document, Example, Region
@@ -73,7 +80,7 @@ labels = { tier = "prod" }
 
 [groups.test]
 """
-NOTE = DirectiveInHTMLCommentLexer(r"not run|status|types|prints|file|pytest|ill", r"[^\n]*?")
+NOTE = DirectiveInHTMLCommentLexer(r"not run|status|types|first|prints|file|pytest|ill", r"[^\n]*?")
 MARK = re.compile("\x01(\\d+)\x02")
 
 
@@ -119,8 +126,8 @@ def ill(document: Document) -> list[tuple[str, str]]:
 def plain(text: str) -> str:
     """*text* without what differs from run to run: times, durations, ports, names of requests."""
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?", "TIME", text)
-    text = re.sub(r'("elapsed": ?|time="|time=|seconds=|"seconds": ?)\d+(\.\d+)?', r"\1N", text)
-    text = re.sub(r"\b\d+(\.\d+)? (s|ms)\b", "N s", text)
+    text = re.sub(r'("elapsed": ?|time="|time=|seconds=|"seconds": ?)\d+(\.\d+)?', r"\g<1>0", text)
+    text = re.sub(r"\b\d+(\.\d+)? (s|ms)\b", "0 s", text)
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
@@ -131,24 +138,40 @@ def fits(shown: str, printed: str) -> bool:
     return re.fullmatch(pattern, plain(printed)) is not None
 
 
+def laid_out(value: Any, indent: str = "") -> str:
+    """*value* as JSON with everything on one line that fits there."""
+    line = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(line) <= 110 or not isinstance(value, dict | list) or not value:
+        return line
+    inner = indent + "  "
+    if isinstance(value, dict):
+        parts = [f"{inner}{json.dumps(key)}: {laid_out(one, inner)}" for key, one in value.items()]
+        return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
+    return "[\n" + ",\n".join(f"{inner}{laid_out(one, inner)}" for one in value) + f"\n{indent}]"
+
+
 class Page:
     """A page that runs: its folder, its sites, its terminal, and what was printed last."""
 
-    def __init__(self, document: Document, folder: Path) -> None:
+    def __init__(self, document: Document, folder: Path, addresses: dict[str, str]) -> None:
         self.folder = folder
+        self._port = free_ports(40)
+        # The simulator of the pages is where its first 25 sites are by default.
+        simulated = {f"//127.0.0.1:{16080 + n}/": f"//127.0.0.1:{self._port + n}/" for n in range(26)}
+        self._addresses = {**addresses, **simulated}
         self.printed = ""
         self.changed: list[tuple[str, str]] = []
         self._document = document
-        self._packages = 0
+        self._schema: dict[str, Any] | None = None
         self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("FLEET_", "PYTEST"))},
+            **{name: value for name, value in os.environ.items() if not name.startswith(("FLEET_", "PYTEST", "XDG_"))},
             "HOME": str(folder / "home"),
             "PATH": os.pathsep.join((str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"])),
             "PYTHONPATH": str(folder / "packages"),
             "TERM": "dumb",
             "LC_ALL": "C.UTF-8",
             "FLEET_PASSWORD": "simulated",
-            **{f"FLEET_{kind}_DIR": str(folder / "home" / kind.lower()) for kind in ("CONFIG", "STATE", "CACHE")},
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
         }
         for name in ("home", "bin", "packages", "work"):
             (folder / name).mkdir()
@@ -161,10 +184,7 @@ class Page:
         program = self.folder / "bin" / "fleet"
         program.write_text(
             "#!/bin/sh\n"
-            'if [ "$1" = simulate ]; then\n'
-            "  shift\n"
-            f'  exec "{sys.executable}" -m fleet simulate --port {_free_ports(40)} --for 90s "$@"\n'
-            "fi\n"
+            f'[ "$1" != simulate ] || set -- "$@" --port {self._port} --for 100s\n'
             f'exec "{sys.executable}" -m fleet "$@"\n'
         )
         program.chmod(0o755)
@@ -184,11 +204,11 @@ class Page:
         if "not run" in notes:
             return None
         if "file" in notes:
-            self._write(self.work / notes["file"][0], block.text)
+            self._write(self.work / notes["file"][0], self._real(block.text))
             if block.language != "toml" or notes["file"][0].endswith("pyproject.toml"):
                 return None
         if "prints" in notes:
-            return self._compare(example, block.text)
+            return self._compare(block)
         if "pytest" in notes:
             return self._test(block.text)
         match block.language:
@@ -214,6 +234,7 @@ class Page:
         project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
         for module in path.parent.glob("*.py"):
             (self.folder / "packages" / module.name).write_bytes(module.read_bytes())
+        self._schema = None
         told = self.folder / "packages" / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
         told.mkdir()
         (told / "METADATA").write_text(
@@ -224,13 +245,22 @@ class Page:
             lines += [f"[{group}]", *(f"{name} = {value}" for name, value in entries.items())]
         (told / "entry_points.txt").write_text("\n".join(lines) + "\n")
 
-    def _compare(self, example: Example, shown: str) -> str | None:
-        if fits(shown, self.printed):
+    def _compare(self, block: Block) -> str | None:
+        shown, printed = block.text, self.printed
+        if block.language == "json":
+            told = json.loads(plain(printed))
+            expression = block.notes["prints"][0]
+            told = jmespath.search(expression, told) if expression else told
+            with contextlib.suppress(ValueError):
+                if json.loads(plain(shown)) == told:
+                    return None
+            printed = laid_out(told if expression else json.loads(printed))
+        elif fits(shown, printed):
             return None
-        if os.environ.get("REWRITE_DOCS") and "..." not in shown:
-            self.changed.append((shown, self.printed.strip() + "\n"))
+        if os.environ.get("REWRITE_DOCS"):
+            self.changed.append((shown, printed.strip() + "\n"))
             return None
-        return f"this was printed:\n{self.printed}"
+        return f"this was printed:\n{printed}"
 
     def _type(self, block: Block) -> str | None:
         steps = _steps(block.text)
@@ -239,24 +269,39 @@ class Page:
         statuses = [int(word) for word in block.notes.get("status", [""])[0].split()] or [0] * len(steps)
         if len(statuses) != len(steps):
             return f"there are {len(steps)} commands and {len(statuses)} statuses"
+        for command in block.notes.get("first", []):
+            self.shell.type(command, [], "")
         for (command, shown), wanted in zip(steps, statuses, strict=True):
-            self.printed, status = self.shell.type(command, block.notes.get("types", []), shown)
+            printed, status = self.shell.type(self._real(command), block.notes.get("types", []), shown)
+            self.printed = self._public(printed)
             if status != wanted:
                 return f"{command}\nended with {status}, not with {wanted}:\n{self.printed}"
             if shown.strip() and not fits(shown, self.printed):
                 return f"{command}\nprinted:\n{self.printed}"
         return None
 
+    def _real(self, text: str) -> str:
+        """*text* with the addresses of the simulated sites."""
+        for public, real in self._addresses.items():
+            text = text.replace(public, real)
+        return text
+
+    def _public(self, text: str) -> str:
+        """*text* with the addresses that a reader would see."""
+        for public, real in self._addresses.items():
+            text = text.replace(real, public)
+        return text
+
     def _python(self, example: Example, text: str) -> str | None:
         out = io.StringIO()
-        padded = "\n" * (example.line + example.parsed.text.count("\0")) + text
+        padded = "\n" * example.line + text
         code = compile(padded, example.path, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
         with _standing_in(self.work, self._environment), contextlib.redirect_stdout(out):
             if code.co_flags & inspect.CO_COROUTINE:
                 asyncio.run(eval(code, example.namespace))
             else:
                 exec(code, example.namespace)
-        self.printed = out.getvalue()
+        self.printed = self._public(out.getvalue())
         return None
 
     def _test(self, text: str) -> str | None:
@@ -270,7 +315,13 @@ class Page:
         told = self._process([sys.executable, "-m", "fleet", "inventory", "check", "-i", name])
         if "file" not in block.notes:
             (self.work / name).unlink()
-        return told
+        if told is None and self.printed.startswith("0 sites"):
+            told = "there is no site in it"
+        if self._schema is None:
+            told = told or self._process([sys.executable, "-m", "fleet", "inventory", "schema"])
+            self._schema = json.loads(self.printed)
+        mistakes = jsonschema.Draft202012Validator(self._schema).iter_errors(tomllib.loads(block.text))
+        return told or next((f"the schema refuses it: {mistake.message}" for mistake in mistakes), None)
 
     def _process(self, command: list[str]) -> str | None:
         done = subprocess.run(
@@ -308,7 +359,9 @@ class Shell:
         printed = ""
         for answer in answers:
             self._process.expect(r"[:?] $|\]: $")
-            printed += self._process.before + self._process.after + answer + "\n"
+            printed += self._process.before + self._process.after
+            # A password is not seen when it is typed.
+            printed += "" if "Password" in self._process.before + self._process.after else f"{answer}\n"
             self._process.sendline(answer)
         self._process.expect(MARK)
         status = int(self._process.match[1])
@@ -350,7 +403,7 @@ def _steps(text: str) -> list[tuple[str, str]]:
 def _standing_in(folder: Path, environment: dict[str, str]) -> Iterator[None]:
     before, kept = Path.cwd(), dict(os.environ)
     os.chdir(folder)
-    os.environ.update({name: value for name, value in environment.items() if name.startswith("FLEET_")})
+    os.environ.update(environment)
     try:
         yield
     finally:
@@ -359,7 +412,7 @@ def _standing_in(folder: Path, environment: dict[str, str]) -> Iterator[None]:
         os.environ.update(kept)
 
 
-def _free_ports(count: int) -> int:
+def free_ports(count: int) -> int:
     """A port after which *count* are free."""
     while True:
         base = random.randrange(20_000, 30_000, 50)
@@ -373,21 +426,21 @@ def _free_ports(count: int) -> int:
 
 
 @contextmanager
-def sites(faults: list[tuple[str, str]]) -> Iterator[tuple[Simulator, str]]:
-    """The sites of a page, some of them ill, in a thread of their own; with their inventory."""
+def sites(faults: list[tuple[str, str]]) -> Iterator[tuple[dict[str, str], str]]:
+    """The sites of a page, some of them ill, in a thread of their own: what their addresses stand for, their inventory."""
     names = {name: f"sim-{number:04d}" for number, name in enumerate(SITES, start=1)}
     simulator = Simulator(sites=len(SITES), faults=[(names[site], kind) for site, kind in faults])
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(simulator):
-        parts = [
-            f'[sites.{name}]\nurl = "{simulator.sites[names[name]].url}"\n{said}\n' for name, said in SITES.items()
-        ]
-        yield simulator, "\n".join([HEAD, *parts])
+        urls = {name: simulator.sites[names[name]].url for name in SITES}
+        parts = [f'[sites.{name}]\nurl = "{urls[name]}"\n{said}\n' for name, said in SITES.items()]
+        addresses = {f"https://gis-{name}.example.com/arcgis": url for name, url in urls.items()}
+        yield addresses, "\n".join([HEAD, *parts])
 
 
 def run(page: Path, folder: Path) -> None:
     """Run all blocks of *page* in *folder*; raises where one does not do what the page says."""
     document = read(page)
-    with sites(ill(document)) as (_, inventory), Page(document, folder) as running:
+    with sites(ill(document)) as (addresses, inventory), Page(document, folder, addresses) as running:
         (running.work / "inventory.toml").write_text(inventory, encoding="utf-8")
         document.namespace["page"] = running
         for example in document.examples():
@@ -395,11 +448,18 @@ def run(page: Path, folder: Path) -> None:
     if running.changed:
         text = page.read_text(encoding="utf-8")
         for shown, printed in running.changed:
-            text = text.replace(shown, printed)
+            text = text.replace(f"\n{shown}```", f"\n{printed}```", 1)
         page.write_text(text, encoding="utf-8")
+
+
+def blocks(page: Path) -> list[Block]:
+    """The blocks of *page*, in order."""
+    return [region.parsed for _, region in read(page).regions]
 
 
 def runnable(document: Document) -> bool:
     """Whether any block of a page is run."""
-    blocks: list[Any] = [region.parsed for _, region in document.regions]
-    return any(b.language in ("console", "python", "toml") and "not run" not in b.notes for b in blocks)
+    return any(
+        region.parsed.language in ("console", "python", "toml") and "not run" not in region.parsed.notes
+        for _, region in document.regions
+    )

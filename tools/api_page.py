@@ -1,6 +1,6 @@
 """The generated part of docs/reference/python-api.md: every public name, from its signature and its docstring.
 
-Run it after a change of either: `python tools/api_page.py`. A test says when that was forgotten.
+Run it after a change of either: `make pages`. A test says when that was forgotten.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any, get_args
 
 import fleet
-from fleet import ops, sync
+from fleet import health, ops, sync
 from fleet.admin.operation import Operation
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "python-api.md"
@@ -33,7 +33,7 @@ ARGUMENTS: dict[str, Any] = {
 }
 """What stands for the parameters of operations, where a path is shown."""
 
-NOT_MADE = ("Selection", "SiteClient", "sync.Fleet", "sync.Selection")
+NOT_MADE = ("Selection", "SiteClient", "health.Facts", "sync.Fleet", "sync.Selection")
 """Classes that no caller makes by hand."""
 
 
@@ -42,6 +42,9 @@ def generated() -> str:
     names = [name for name in fleet.__all__ if name not in ("__version__", "ops")]
     parts = ["## fleet\n", "`__version__` is the version as a text; `ops` is below.\n"]
     parts += [part for name in names for part in _documented(name, getattr(fleet, name))]
+    parts += ["## fleet.health\n", "What a [check of your own](../how-to/write-a-health-check.md) works with.\n"]
+    for name in ("Facts", "Limits"):
+        parts += _documented(f"health.{name}", getattr(health, name))
     parts += ["## fleet.sync\n", f"{_first(sync)}\n"]
     parts += [part for name in sync.__all__ for part in _documented(f"sync.{name}", getattr(sync, name))]
     parts += ["## fleet.ops\n", f"{_first(ops)}\n"]
@@ -52,7 +55,8 @@ def generated() -> str:
         for name in module.__all__:
             thing = getattr(module, name)
             label = f"ops.{room}.{name}"
-            parts += _operation(label, thing) if inspect.isfunction(thing) else _documented(label, thing, level=4)
+            makes = inspect.isfunction(thing) and "Operation" in str(inspect.signature(thing).return_annotation)
+            parts += _operation(label, thing) if makes else _documented(label, thing, level=4)
     return "\n".join(parts)
 
 

@@ -14,7 +14,6 @@ import jsonschema
 import pytest
 
 from fleet.cli.main import COMMANDS
-from fleet.inventory.load import Source, load
 from fleet.inventory.schema import schema
 from fleet.simulator import FAULTS, SWITCHES, Switches
 
@@ -107,21 +106,6 @@ def test_the_schema_takes_the_shipped_inventory_and_refuses_wrong_ones() -> None
         "nothing = 1",
     ):
         assert list(validator.iter_errors(tomllib.loads(wrong))) != []
-
-
-def test_every_inventory_in_the_docs_is_one(tmp_path: Path) -> None:
-    validator = jsonschema.Draft202012Validator(schema())
-    blocks = [
-        (page.name, block)
-        for page in [*DOCS.rglob("*.md"), ROOT / "README.md"]
-        for block in re.findall(r"^```toml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    ]
-    assert len(blocks) > 5
-    for name, block in blocks:
-        path = tmp_path / "inventory.toml"
-        path.write_text(block, encoding="utf-8")
-        assert len(load([Source(path, trusted=True)])) > 0, name
-        assert list(validator.iter_errors(tomllib.loads(block))) == [], name
 
 
 def test_no_machine_and_no_registry_is_named() -> None:

@@ -25,7 +25,7 @@ def operations() -> Iterator[tuple[str, Callable[..., Operation[Any]]]]:
         module: ModuleType = getattr(ops, room)
         for name in module.__all__:
             function = getattr(module, name)
-            if inspect.isfunction(function):
+            if inspect.isfunction(function) and "Operation" in str(inspect.signature(function).return_annotation):
                 yield f"{room}.{name}", function
 
 
