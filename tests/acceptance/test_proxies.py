@@ -116,10 +116,10 @@ async def test_where_a_proxy_s_password_lies_is_shown_and_it_is_not(write_invent
         'proxy = { url = "http://p:1", username = "gis", password = "hunter22", allow_plaintext = true }\n'
         f'[sites.b]\nurl = "https://b.example.com"\nproxy = {ACCOUNT.format("http://p:1")}\n'
     )
-    plain = await fleet("inventory", "show", "a", "-i", str(path), "-o", "table")
+    plain = await fleet("inventory", "show", "a", "-i", str(path), "-o", "csv")
     assert "url = http://p:1, username = gis, password = written in the inventory" in plain.stdout
     assert "hunter22" not in plain.stdout + plain.stderr
-    named = await fleet("inventory", "show", "b", "-i", str(path), "-o", "table")
+    named = await fleet("inventory", "show", "b", "-i", str(path), "-o", "csv")
     assert "password = env PROXY_PASSWORD" in named.stdout
     check = await fleet("inventory", "check", "--secrets", "-i", str(path))
     assert (check.returncode, "b: the variable PROXY_PASSWORD is not set" in check.stderr) == (2, True)
