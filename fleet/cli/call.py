@@ -246,6 +246,7 @@ def _on_portals(selection: Selection, each: Work, *, spare: bool, allowed: set[s
 
 def _write(common: Common, report: Report) -> None:
     """The report in the format that was asked for."""
+    from fleet.cli.run import say
     from fleet.render.plain import as_csv, as_json, as_markdown, rows_of, shaped
     from fleet.render.table import coverage_line, report_lines, summary_lines, warning_lines
 
@@ -258,9 +259,13 @@ def _write(common: Common, report: Report) -> None:
             click.echo(as_json(report.to_dict()))
         case "table":
             terminal = terminal_of()
-            write_lines(report_lines(report, terminal, names=common.columns or None, sort=common.sort), terminal)
+            write_lines(
+                report_lines(report, terminal, names=common.columns or None, sort=common.sort, unknown=say), terminal
+            )
         case form:
-            header, rows = shaped(rows_of(report), common.columns or None, common.sort)
+            source = click.get_current_context().get_parameter_source("merge")
+            asked_for = source is click.core.ParameterSource.COMMANDLINE
+            header, rows = shaped(rows_of(report, groups=asked_for), common.columns or None, common.sort, say)
             click.echo(as_csv(header, rows) if form == "csv" else as_markdown(header, rows), nl=False)
             if not common.quiet:
                 click.echo("\n".join(summary_lines(report)), err=True)

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -78,11 +78,25 @@ def short(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=_default)
 
 
-def rows_of(report: Report) -> list[dict[str, Any]]:
-    """The rows of *report*, flat, with `site` first: the union's rows where it was merged so, else one per outcome."""
+def rows_of(report: Report, *, groups: bool = False) -> list[dict[str, Any]]:
+    """The rows of *report*, flat, as its mode of merging makes them; without one, a row per outcome.
+
+    Union: the rows of all sites, `site` first. Statistics: a row per field. Matrix: a row per item, a column per site.
+    Groups are the rows only if *groups* asks for them: one per group, and of differences one per step.
+    """
     merged = report.merged
-    if isinstance(merged, Mapping) and isinstance(merged.get("rows"), list) and "sites" not in merged:
-        return [{"site": entry["site"], **flat(entry["row"])} for entry in merged["rows"]]
+    if isinstance(merged, Mapping):
+        if isinstance(merged.get("rows"), list) and "sites" in merged:
+            return [
+                {"item": row["item"], **{site: row["cells"].get(site) for site in merged["sites"]}}
+                for row in merged["rows"]
+            ]
+        if isinstance(merged.get("rows"), list):
+            return [_beside({"site": entry["site"]}, entry["row"]) for entry in merged["rows"]]
+        if isinstance(merged.get("fields"), Mapping):
+            return [{"field": path, **entry} for path, entry in merged["fields"].items()]
+        if groups and isinstance(merged.get("groups"), list):
+            return [row for number, group in enumerate(merged["groups"], 1) for row in _rows_of_group(number, group)]
     rows = []
     for outcome in report.outcomes:
         data = outcome.to_dict()
@@ -94,10 +108,25 @@ def rows_of(report: Report) -> list[dict[str, Any]]:
             "attempts": data["attempts"],
             "elapsed": data["elapsed"],
         }
-        if "value" in data:
-            row |= {f"value.{key}" if key in row else key: cell for key, cell in flat(data["value"]).items()}
-        rows.append(row)
+        rows.append(_beside(row, data["value"]) if "value" in data else row)
     return rows
+
+
+def _beside(ours: dict[str, Any], value: Any) -> dict[str, Any]:
+    """The columns *ours*, and those of *value* behind them: a member of the same name is the answer's, and called so."""
+    return {**ours, **{f"value.{key}" if key in ours else key: cell for key, cell in flat(value).items()}}
+
+
+def _rows_of_group(number: int, group: Mapping[str, Any]) -> list[dict[str, Any]]:
+    head = {
+        "group": number,
+        "count": group["count"],
+        "reference": group["reference"],
+        "sites": ",".join(group["sites"]),
+    }
+    if "diff" not in group:
+        return [_beside(head, group["value"])]
+    return [{**head, **{key: _cell(cell) for key, cell in step.items()}} for step in group["diff"]]
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:
@@ -116,25 +145,34 @@ def _cell(value: Any) -> Any:
 
 
 def shaped(
-    rows: Sequence[Mapping[str, Any]], names: Sequence[str] | None, sort: str | None
+    rows: Sequence[Mapping[str, Any]],
+    names: Sequence[str] | None,
+    sort: str | None,
+    unknown: Callable[[str], None] | None = None,
 ) -> tuple[list[str], list[list[str]]]:
     """The header and the cells of *rows*: the columns *names*, sorted by the column *sort* (`-name` downwards).
 
-    Raises `UsageError` for a column that no row has.
+    A column that no row has is told to *unknown* and left out: by then sites were asked, and what they said must not
+    be lost. Without *unknown* it raises `UsageError`.
     """
     known = list(dict.fromkeys(key for row in rows for key in row))
-    for name in [*(names or ()), *([sort.removeprefix("-")] if sort else ())]:
-        if rows and name not in known:
-            raise UsageError(f"there is no column {name!r}; there are {', '.join(known[:20])}")
-    if sort:
+    missing = [
+        name for name in [*(names or ()), *([sort.removeprefix("-")] if sort else ())] if rows and name not in known
+    ]
+    for name in dict.fromkeys(missing):
+        told = f"there is no column {name!r}; there are {', '.join(known[:20])}"
+        if unknown is None:
+            raise UsageError(told)
+        unknown(told)
+    if sort and sort.removeprefix("-") not in missing:
         rows = sorted(rows, key=lambda row: _sort_key(row.get(sort.removeprefix("-"))), reverse=sort.startswith("-"))
-    header = list(names) if names else known
+    header = [name for name in names or () if name not in missing] or known
     return header, [[_text(row.get(name)) for name in header] for row in rows]
 
 
-def _sort_key(value: Any) -> tuple[int, float, str]:
+def _sort_key(value: Any) -> tuple[int, int | float, str]:
     if isinstance(value, int | float):
-        return (0, float(value), "")
+        return (0, value, "")
     return (1, 0.0, "" if value is None else str(value))
 
 
@@ -143,6 +181,8 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list | dict):
+        return _compact(value)
     return str(value)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fleet.outcome import Answered, Outcome
@@ -27,25 +27,30 @@ LINES = 60
 
 
 def report_lines(
-    report: Report, terminal: Terminal = PLAIN, *, names: Sequence[str] | None = None, sort: str | None = None
+    report: Report,
+    terminal: Terminal = PLAIN,
+    *,
+    names: Sequence[str] | None = None,
+    sort: str | None = None,
+    unknown: Callable[[str], None] | None = None,
 ) -> list[str]:
-    """The lines of a report of any mode of merging."""
+    """The lines of a report of any mode of merging; with *names* or *sort*, its rows.
+
+    A column that no row has is told to *unknown*; without it, raises `UsageError`.
+    """
     merged = report.merged
     lines: list[str] = []
-    if isinstance(merged, Mapping) and "groups" in merged:
+    union = isinstance(merged, Mapping) and "rows" in merged and "sites" not in merged
+    if names or sort or union:
+        header, rows = shaped(rows_of(report), names, sort, unknown)
+        state = header.index("outcome") if "outcome" in header else None
+        lines = columns(header, rows, terminal, state=state, compact=not names) if rows else []
+    elif isinstance(merged, Mapping) and "groups" in merged:
         lines = _groups(merged["groups"], terminal)
     elif isinstance(merged, Mapping) and "fields" in merged:
         lines = _statistics(merged["fields"], terminal)
     elif isinstance(merged, Mapping) and "sites" in merged and "rows" in merged:
         lines = matrix_lines(merged, terminal)
-    elif isinstance(merged, Mapping) and "rows" in merged:
-        header, rows = shaped(rows_of(report), names, sort)
-        lines = columns(header, rows, terminal, compact=not names) if rows else []
-    elif merged is None and (names or sort):
-        header, rows = shaped(rows_of(report), names, sort)
-        lines = columns(
-            header, rows, terminal, state=header.index("outcome") if "outcome" in header else None, compact=not names
-        )
     elif merged is None:
         lines = _done(report.outcomes, report.dry_run, terminal)
     return [*lines, *([""] if lines else []), *summary_lines(report, terminal)]

@@ -319,19 +319,26 @@ class Simulator:
         call, token, token_in = await _parse(request, place, path)
         faults = place.faults
         site = place if isinstance(place, SimulatedSite) else None
+        asked = path.rstrip("/").rsplit("/", 1)[-1] or "admin"
         if "hang" in faults:
+            self._note(place, call, asked, token_in, 0, Reply())
             await anyio.sleep(3600)
-        if "slow" in faults:
-            await anyio.sleep(3.0)
-        if site is not None and site.switches.latency:
-            await anyio.sleep(site.switches.latency)
+        try:
+            if "slow" in faults:
+                await anyio.sleep(3.0)
+            if site is not None and site.switches.latency:
+                await anyio.sleep(site.switches.latency)
+        except asyncio.CancelledError:
+            # The caller has left before anything was done: a request all the same.
+            self._note(place, call, asked, token_in, 0, Reply())
+            raise
         if "reset" in faults or "refused" in faults or (site is not None and site.restarting()):
             self._note(place, call, "reset", token_in, 0, Reply())
             return _reset(request)
         early = self._early(place, call, request, token)
         if early is not None:
             reply = early
-            self._note(place, call, path.rstrip("/").rsplit("/", 1)[-1] or "admin", token_in, reply.status, reply)
+            self._note(place, call, asked, token_in, reply.status, reply)
         else:
             # What a site has begun it finishes, also when the caller hangs up meanwhile.
             waited = _Waited()

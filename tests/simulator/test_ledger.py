@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import anyio
 import pytest
 
 from fleet import Fleet, ops
@@ -99,11 +100,14 @@ async def test_requests_that_end_otherwise_are_told_when_they_end(simulate: Simu
             admin(site, f"services/{key}/stop", token), 0.5 if fault in ("hang", "slow") else 20.0
         )
         assert answer.json
+    with anyio.fail_after(20):
+        while len(site.requests()) < 2:
+            await anyio.sleep(0.01)  # that the caller has left is seen a moment later
     seen = [(entry.status, entry.changed) for entry in site.requests()[1:]]
     expected = {
         "reset": [(0, False)],
-        "hang": [],
-        "slow": [],
+        "hang": [(0, False)],
+        "slow": [(0, False)],
         "redirect-away": [(302, False)],
         "html": [(200, False)],
         "lost-answer": [(200, True)],

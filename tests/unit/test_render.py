@@ -451,3 +451,43 @@ def test_colour_changes_nothing_but_colour() -> None:
         painted = make(sweep_of(*outcomes), Terminal(70, colour=True))
         assert any("\x1b[" in line for line in painted)
         assert [re.sub("\x1b\\[[0-9]+m", "", line) for line in painted] == make(sweep_of(*outcomes), Terminal(70))
+
+
+def test_rows_follow_the_mode_of_merging_and_no_answer_takes_the_name_of_its_site() -> None:
+    def merged(value: Any) -> Report:
+        return Report(command="call", started=0.0, elapsed=0.0, outcomes=[], merged=value)
+
+    union = merged({"rows": [{"site": "oslo", "row": {"site": "FORGED", "a": 1}}]})
+    assert rows_of(union) == [{"site": "oslo", "value.site": "FORGED", "a": 1}]
+    statistics = merged({"fields": {"/a": {"count": 2, "min": 1}}})
+    assert rows_of(statistics) == [{"field": "/a", "count": 2, "min": 1}]
+    matrix = merged({"sites": ["oslo", "bergen"], "rows": [{"item": "/a", "cells": {"oslo": 1}}]})
+    assert rows_of(matrix) == [{"item": "/a", "oslo": 1, "bergen": None}]
+    groups = merged(
+        {
+            "groups": [
+                {"sites": ["a", "b"], "count": 2, "reference": True, "value": {"v": 1}},
+                {
+                    "sites": ["c"],
+                    "count": 1,
+                    "reference": False,
+                    "diff": [{"op": "change", "path": "/v", "old": 1, "new": 2}],
+                },
+            ]
+        }
+    )
+    assert rows_of(groups) == []
+    assert rows_of(groups, groups=True) == [
+        {"group": 1, "count": 2, "reference": True, "sites": "a,b", "v": 1},
+        {"group": 2, "count": 1, "reference": False, "sites": "c", "op": "change", "path": "/v", "old": 1, "new": 2},
+    ]
+
+
+def test_a_column_that_no_row_has_costs_a_sentence_and_no_answer() -> None:
+    told: list[str] = []
+    header, rows = shaped([{"site": "a", "n": 10**400}, {"site": "b", "n": 2}], ["nope", "site"], "n", told.append)
+    assert (header, rows) == (["site"], [["b"], ["a"]])
+    assert told == ["there is no column 'nope'; there are site, n"]
+    assert shaped([{"site": "a"}], None, "-nope", told.append)[1] == [["a"]]
+    with pytest.raises(UsageError, match="no column"):
+        shaped([{"site": "a"}], ["nope"], None)
