@@ -21,6 +21,7 @@ from fleet.auth.choose import needed_secrets
 from fleet.cli.common import Common, last_outcomes, load_inventory
 from fleet.cli.progress import LiveLine, show
 from fleet.client.settings import DEFAULT_TIMEOUT
+from fleet.client.sockets import sockets_allowed
 from fleet.client.trace import Exchange, render_exchange
 from fleet.errors import UsageError
 from fleet.fanout.engine import Progress
@@ -34,7 +35,6 @@ from fleet.report import Report
 
 __all__ = ["LineWriter", "Session", "run_on_sites", "say"]
 
-SPARE_DESCRIPTORS = 60
 FLUSH_EVERY = 0.05
 """Seconds that a written outcome may wait for company before it is flushed."""
 
@@ -74,16 +74,15 @@ def run_on_sites(
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     platform.raise_descriptor_limit()
-    width = _width(common)
     fleet = Fleet(
         inventory,
         timeout=common.timeout,
         deadline=common.deadline,
-        width=width,
         keep_clients=False,
         last_run=last_outcomes(inventory),
     )
     selection = fleet.select(common.selection, allow_empty=common.allow_empty)
+    fleet.width = _width(common, len(selection))
     _refuse_commands(selection.sites)
     if before is not None:
         before(fleet, selection)
@@ -154,13 +153,14 @@ def _backend() -> dict[str, Any]:
     return {"use_uvloop": True}
 
 
-def _width(common: Common) -> int:
+def _width(common: Common, sites: int) -> int:
     """How many sites at once the limit of descriptors allows."""
-    fits = max(1, platform.descriptor_limit() - SPARE_DESCRIPTORS)
-    if common.width > fits:
+    fits = sockets_allowed()
+    if min(common.width, sites) <= fits:
+        return common.width
+    if not common.quiet:
         say(f"--width is reduced to {fits}: this process may have {platform.descriptor_limit()} descriptors only")
-        return fits
-    return common.width
+    return fits
 
 
 async def _heed_signals(stop: Stop, stderr: TextIO) -> None:

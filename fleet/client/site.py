@@ -181,7 +181,8 @@ class SiteClient:
             self._way = await self._run.way(self.site)
         if self._way.tls is None or self._way.proxy is not None:
             return None
-        return await peer_certificate(self.site.url, self._way.tls)
+        async with self._run.transport.sockets.place():
+            return await peer_certificate(self.site.url, self._way.tls)
 
     # Retry and breaker
 

@@ -21,6 +21,7 @@ from yarl import URL
 from fleet.client.handshake import refusal_of_ours
 from fleet.client.holding import Holding
 from fleet.client.settings import CONNECT_LIMIT, ClientSettings
+from fleet.client.sockets import NoDescriptor, Sockets, sockets_allowed
 from fleet.client.tls import CERTIFICATE_ALERTS, explain_certificate, explain_handshake
 from fleet.errors import (
     BadAnswer,
@@ -80,6 +81,7 @@ class Transport:
         self._patient: set[str] = set()
         self._accounts: dict[tuple[str | None, Secret], bool] = {}
         self._introducing: dict[tuple[str | None, Secret], anyio.Lock] = {}
+        self.sockets = Sockets(sockets_allowed())
         self.requests = 0
 
     async def __aenter__(self) -> Self:
@@ -93,6 +95,7 @@ class Transport:
             ttl_dns_cache=300,
             dns_cache_max_size=20_000,
             resolver=_resolver(),
+            socket_factory=self.sockets.make,
             **({"keepalive_timeout": self._settings.keepalive} if keep else {"force_close": True}),
         )
         return aiohttp.ClientSession(
@@ -178,16 +181,26 @@ class Transport:
             self._holding.leave(response.held)
 
     async def _sent(self, request: Request, way: Way, limit: float, fresh: bool) -> Response:
-        started = time.monotonic()
-        try:
-            return await self._exchange(request, way, started, limit, fresh)
-        except SiteError:
-            raise
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            if isinstance(error, TimeoutError) and time.monotonic() - started >= limit - CLOCK_GRAIN:
-                raise TimedOut(f"no answer in {limit:g} s", hint="raise --timeout if the site is only slow") from None
-            broken = error
-        raise await self._explained(broken, request, way) from None
+        if self.sockets.crowded:
+            await self.sockets.room()
+        while True:
+            started = time.monotonic()
+            try:
+                with self.sockets:
+                    return await self._exchange(request, way, started, limit, fresh)
+            except NoDescriptor:
+                # Outside of the time limit: a site that waits for a descriptor of ours has not been asked yet.
+                await self.sockets.room()
+                continue
+            except SiteError:
+                raise
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                if isinstance(error, TimeoutError) and time.monotonic() - started >= limit - CLOCK_GRAIN:
+                    raise TimedOut(
+                        f"no answer in {limit:g} s", hint="raise --timeout if the site is only slow"
+                    ) from None
+                broken = error
+            raise await self._explained(broken, request, way) from None
 
     async def _explained(self, error: Exception, request: Request, way: Way) -> SiteError:
         """The error of ours for *error*. A first answer that did not come may have been a handshake that was refused."""
@@ -198,7 +211,8 @@ class Transport:
         origin = origin_of(request.url)
         if way.tls is None or way.proxy is not None or origin in self._patient:
             return translated
-        refusal = await refusal_of_ours(request.url, way.tls)
+        async with self.sockets.place():
+            refusal = await refusal_of_ours(request.url, way.tls)
         if refusal is None:
             # It waits for requests: what broke was something else, and is not asked about again.
             self._patient.add(origin)
@@ -214,7 +228,7 @@ class Transport:
         if fresh:
             session = self._fresh = self._fresh or self._open(keep=False)
         headers = {**request.headers, "Accept-Encoding": "gzip"}
-        if request.last:
+        if request.last or self.sockets.tight:
             headers["Connection"] = "close"
         data: bytes | None = None
         if request.method == "POST":
@@ -395,8 +409,6 @@ def _about_certificate(error: BaseException | None) -> TypeGuard[ssl.SSLError]:
 def _connect_failure(error: OSError) -> tuple[str]:
     if error.errno == errno.ECONNREFUSED or isinstance(error, ConnectionRefusedError):
         return ("connection refused",)
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        return ("this machine has no file descriptor left for a connection; lower --width",)
     if isinstance(error, socket.gaierror):
         return ("the name is not known",)
     return (f"no connection: {_reason(error)}",)

@@ -13,6 +13,9 @@ from pathlib import Path
 
 assert sys.platform != "win32"
 
+OPEN_MAX = 10_240
+"""Descriptors that macOS allows where it names no limit."""
+
 TERMINATION_SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
 """The signals by which a person, or a service manager, asks a command to end."""
 
@@ -26,11 +29,17 @@ def descriptor_limit() -> int:
 def raise_descriptor_limit() -> int:
     """Raise the soft limit of open descriptors to the hard one; the limit that then holds."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
+    if soft in (hard, resource.RLIM_INFINITY):
+        return descriptor_limit()
+    # macOS may say that there is no hard limit, and yet take no more than the kernel's own.
+    for wanted in (hard, OPEN_MAX):
+        if wanted != resource.RLIM_INFINITY and wanted <= soft:
+            break
         try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         except (OSError, ValueError):
-            return descriptor_limit()
+            continue
+        break
     return descriptor_limit()
 
 

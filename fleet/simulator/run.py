@@ -21,6 +21,9 @@ __all__ = ["SimulateOptions", "serve"]
 
 PROBE_LIMIT = 10.0
 
+SPARE = 100
+"""Descriptors beside the listeners: for connections, the ledger, and what the interpreter holds."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulateOptions:
@@ -102,9 +105,11 @@ def _simulator(options: SimulateOptions) -> Simulator:
         except ImportError:
             raise Refused("certificates need an extra that is not installed: install arcgis-fleet[crypto]") from None
     platform.raise_descriptor_limit()
-    if options.sites + 100 > platform.descriptor_limit():
+    needed = (1 if options.paths else options.sites) + SPARE
+    if needed > platform.descriptor_limit():
         raise Refused(
-            f"{options.sites} sites need more descriptors than the {platform.descriptor_limit()} that are allowed here"
+            f"{options.sites} sites on ports of their own need {needed} descriptors, and {platform.descriptor_limit()} "
+            "are allowed here: raise the limit with `ulimit -n`, or put all on one port with --paths"
         )
     try:
         return Simulator(
@@ -173,14 +178,12 @@ async def _wait_until_ready(simulator: Simulator) -> None:
     """Connect to every site that is meant to listen, until it does; that leaves no trace in the ledger."""
     limiter = anyio.CapacityLimiter(32)
     async with anyio.create_task_group() as group:
-        for site in simulator.sites.values():
-            if "refused" not in site.faults:
-                group.start_soon(_connect, site.url, limiter)
+        for port in {urlsplit(site.url).port for site in simulator.sites.values() if "refused" not in site.faults}:
+            group.start_soon(_connect, port or 80, limiter)
 
 
-async def _connect(url: str, limiter: anyio.CapacityLimiter) -> None:
-    parts = urlsplit(url)
+async def _connect(port: int, limiter: anyio.CapacityLimiter) -> None:
     async with limiter:
         with anyio.fail_after(PROBE_LIMIT):
-            async with await anyio.connect_tcp("127.0.0.1", parts.port or 80):
+            async with await anyio.connect_tcp("127.0.0.1", port):
                 pass
