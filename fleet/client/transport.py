@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import math
 import socket
@@ -10,6 +11,7 @@ import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeGuard
 from urllib.parse import quote_plus, urlsplit
@@ -23,6 +25,7 @@ from fleet.client.holding import Holding
 from fleet.client.settings import CONNECT_LIMIT, ClientSettings
 from fleet.client.sockets import NoDescriptor, Sockets, sockets_allowed
 from fleet.client.tls import CERTIFICATE_ALERTS, explain_certificate, explain_handshake
+from fleet.client.wary import WaryHandler
 from fleet.errors import (
     BadAnswer,
     ConnectFailed,
@@ -98,6 +101,7 @@ class Transport:
             socket_factory=self.sockets.make,
             **({"keepalive_timeout": self._settings.keepalive} if keep else {"force_close": True}),
         )
+        connector._factory = partial(WaryHandler, loop=asyncio.get_running_loop())  # type: ignore[assignment]
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -225,10 +229,10 @@ class Transport:
         session = self._session
         if session is None:
             raise RuntimeError("open the fleet first: async with Fleet.from_inventory(…) as fleet:")
-        if fresh:
+        if fresh or self.sockets.tight:
             session = self._fresh = self._fresh or self._open(keep=False)
         headers = {**request.headers, "Accept-Encoding": "gzip"}
-        if request.last or self.sockets.tight:
+        if request.last:
             headers["Connection"] = "close"
         data: bytes | None = None
         if request.method == "POST":

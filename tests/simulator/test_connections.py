@@ -103,3 +103,42 @@ async def test_an_answer_that_is_refused_is_not_held_either() -> None:
         with pytest.raises(BadAnswer):
             await clients[site(url)].call(info.admin())
         assert clients.transport.held == 0
+
+
+async def test_rule_n4_interim_answers_without_an_end_are_not_listened_to() -> None:
+    sent = 0
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            while sent < 200_000_000:
+                writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 2000)
+                sent += 50_000
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    listening = await asyncio.start_server(flood, "127.0.0.1", 0)
+    async with listening:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/arcgis"
+        async with Clients(ClientSettings(timeout=20, retry=RetryPolicy(attempts=1))) as clients:
+            with pytest.raises(BadAnswer, match="interim answers"):
+                await clients[site(url)].call(info.rest())
+    assert sent < 20_000_000, "what was sent beyond the bound is what the system's own buffers hold"
+
+
+async def test_a_few_interim_answers_do_no_harm() -> None:
+    async def polite(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 5 + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(polite, "127.0.0.1", 0)
+    async with listening:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/arcgis"
+        async with Clients(ClientSettings(timeout=20)) as clients:
+            assert await clients[site(url)].call(info.rest()) == {}
