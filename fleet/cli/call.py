@@ -214,7 +214,7 @@ def _work(
             client.finishing = True
             return await client.ask(operation)
         if client.site.protected and client.site.name not in allowed:
-            raise Skipped(f"{client.site.name} is protected: name it with --confirm {client.site.name}")
+            raise Skipped("it is protected: give --confirm and its name to change it too")
         try:
             return await audit.carry_out(client, operation)
         except AuditFailed as error:

@@ -33,11 +33,17 @@ def refused(text: str) -> list[str]:
 
 
 def examples() -> list[tuple[str, str]]:
-    """Every inventory that a page shows, and the one that is shipped."""
+    """Every inventory that a page shows, and the one that is shipped.
+
+    Not those of a page that installs a check of its own, which they name: that page is run, and checked then.
+    """
     found = [("inventory.toml", (ROOT / "inventory.toml").read_text(encoding="utf-8"))]
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
-        for block in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
-            if re.search(r"^\[(defaults|groups|sites)", block, re.MULTILINE):
+        shown = page.read_text(encoding="utf-8")
+        for block in re.findall(r"```toml\n(.*?)```", shown, re.DOTALL):
+            if 'entry-points."fleet.checks"' not in shown and re.search(
+                r"^\[(defaults|groups|sites)", block, re.MULTILINE
+            ):
                 found.append((page.name, block))
     return found
 
