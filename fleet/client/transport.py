@@ -35,7 +35,7 @@ from fleet.errors import (
     TooLarge,
 )
 from fleet.inventory.secrets import Secret
-from fleet.inventory.tables import origin_of
+from fleet.inventory.tables import leads_nowhere, origin_of
 from fleet.protocol.message import Request, Response
 
 __all__ = ["DIRECT", "Transport", "Way"]
@@ -97,7 +97,7 @@ class Transport:
             happy_eyeballs_delay=None,
             ttl_dns_cache=300,
             dns_cache_max_size=20_000,
-            resolver=_resolver(),
+            resolver=_Resolver(),
             socket_factory=self.sockets.make,
             **({"keepalive_timeout": self._settings.keepalive} if keep else {"force_close": True}),
         )
@@ -326,8 +326,21 @@ def _encoded(fields: Mapping[str, str]) -> str:
     )
 
 
-def _resolver() -> aiohttp.abc.AbstractResolver:
-    return aiohttp.ThreadedResolver()
+class _Resolver(aiohttp.ThreadedResolver):
+    """Looks names up as the system does, and takes no address that can't be a site's: a name may lead anywhere."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[aiohttp.abc.ResolveResult]:
+        found = await super().resolve(host, port, family)
+        kept = [result for result in found if not leads_nowhere(result["host"])]
+        if found and not kept:
+            raise ConnectFailed(
+                f"the name {host} leads to a link-local, unspecified or multicast address, which is no site's",
+                passing=False,
+                hint="check the host in `url`, and who answers for its name",
+            )
+        return kept
 
 
 def _too_large(cap: int) -> TooLarge:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from fleet.durations import parse_duration
 from fleet.inventory.model import Auth, CheckSettings, Proxy, Tls
@@ -27,6 +27,7 @@ __all__ = [
     "check_names",
     "host_of",
     "is_loopback",
+    "leads_nowhere",
     "nearest",
     "nearest_few",
     "origin_of",
@@ -35,6 +36,7 @@ __all__ = [
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _LOOPBACK = re.compile(rf"127(?:\.{_OCTET}){{3}}")
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _PRINTABLE = re.compile(r"[!-\[\]-~]+", re.ASCII)
 RESERVED = frozenset({"all", "and", "or", "not"})
 _PLAIN_ADDRESS = re.compile(
@@ -84,6 +86,27 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def leads_nowhere(address: str) -> bool:
+    """Whether the IP *address* can't be a site's: link-local (as clouds' metadata services are), unspecified, multicast."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(found, "ipv4_mapped", None)
+    found = mapped or found
+    return found.is_link_local or found.is_unspecified or found.is_multicast
+
+
+def _host_mistake(host: str) -> str | None:
+    if host.lower() in ("metadata", "metadata.google.internal"):
+        return "this names a cloud's metadata service, which is no site"
+    if _LOOPBACK.fullmatch(host) or not (":" in host or _NUMBER.fullmatch(host.rpartition(".")[2])):
+        # A name, as most hosts are: one that ends in a number is an address to everybody who looks it up.
+        return None
+    try:
+        nowhere = leads_nowhere(host)
+    except ValueError:
+        return "a host that ends in a number is an IP address, which is written as four numbers: 10.0.0.1"
+    return "this is a link-local, unspecified or multicast address, which is no site's" if nowhere else None
 
 
 def host_of(url: str) -> str:
@@ -200,7 +223,8 @@ class TableReader:
         plain = _PLAIN_ADDRESS.fullmatch(raw)
         if plain is not None:
             scheme, host, port, path = plain.groups()
-            if (not host[-1].isdigit() or _LOOPBACK.fullmatch(host)) and (port is None or int(port) < 65_536):
+            named = not host[-1].isdigit() and "0x" not in host.lower()
+            if (named or _LOOPBACK.fullmatch(host)) and int(port or 1) < 65_536:
                 return self._site_address(scheme, host if port is None else f"{host}:{port}", path, place)
         mistake = self._address_mistake(raw)
         if mistake is not None:
@@ -232,21 +256,11 @@ class TableReader:
             return "an address of a site has no ? and no #"
         if not _PRINTABLE.fullmatch(raw):
             return "an address has ASCII characters only, and no blanks"
-        if "//" in parts.path or any(part in (".", "..") for part in parts.path.split("/")):
+        if "//" in parts.path or any(unquote(part) in (".", "..") for part in parts.path.split("/")):
             return "the path of an address has no empty part and no dots"
-        try:
-            # Names, which most hosts are, end in a letter; the parser of addresses is slow to say so.
-            numeric = (host[-1].isdigit() or ":" in host) and not _LOOPBACK.fullmatch(host)
-            address = ipaddress.ip_address(host) if numeric else None
-        except ValueError:
-            address = None
-        if address is None:
-            if host.rstrip(".").lower() in ("metadata", "metadata.google.internal"):
-                return "this names a cloud's metadata service, which is no site"
-            return None
-        if address.is_link_local or address.is_unspecified or address.is_multicast:
-            return "this is a link-local, unspecified or multicast address, which is no site's"
-        return None
+        if parts.port == 0:
+            return "there is no port 0"
+        return _host_mistake(host.rstrip("."))
 
     def _proxy(self, raw: object, place: tuple[str, ...]) -> Any:
         if isinstance(raw, str):

@@ -219,12 +219,30 @@ def test_http_is_refused_unless_allowed_or_loopback(write_inventory: Write) -> N
 
 
 @pytest.mark.parametrize(
+    "host", ["3dserver", "gis1", "gis.2go", "10.0.0.1", "[2001:db8::1]", "gis-01.example.com", "0xcafe.example"]
+)
+def test_hosts_that_look_odd_are_hosts(write_inventory: Write, host: str) -> None:
+    path = write_inventory(f'[sites.a]\nurl = "https://{host}/arcgis"\n')
+    assert load([Source(path, trusted=True)])["a"].url == f"https://{host}/arcgis"
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "https://user:pw@gis.example.com/arcgis",
         "https://gis.example.com/arcgis?x=1",
         "ftp://gis.example.com",
         "https://169.254.169.254/arcgis",
+        "https://169.254.169.254./arcgis",
+        "https://[::ffff:169.254.169.254]/arcgis",
+        "https://[fe80::1]/arcgis",
+        "https://2852039166/arcgis",
+        "https://0xa9fea9fe/arcgis",
+        "https://0251.0376.0251.0376/arcgis",
+        "https://169.254.43518/arcgis",
+        "https://metadata.google.internal./arcgis",
+        "https://gis.example.com:0/arcgis",
+        "https://gis.example.com/a/%2e%2e/b",
         "https://gis.example.com/arcgis/admin",
         "https://gis.example.com/a/../b",
         "https://gis.example.com:99999/arcgis",
