@@ -30,10 +30,10 @@ from fleet import places, platform
 from fleet.admin.operation import Operation
 from fleet.client.site import Answer, SiteClient
 from fleet.client.trace import MASK, SECRET_FIELDS
-from fleet.errors import FleetError, SiteError
+from fleet.errors import AuditFailed, SiteError
 from fleet.outcome import outcome_of, timestamp
 
-__all__ = ["AuditFailed", "AuditLog", "Origin", "audit_file", "read_audit", "without_secrets"]
+__all__ = ["AuditLog", "Origin", "audit_file", "read_audit", "without_secrets"]
 
 SCHEMA = "fleet.audit/1"
 NAME = "audit.jsonl"
@@ -45,10 +45,6 @@ _SECRET_IN_TEXT = re.compile(
     r"""("[^"\\]*(?:password|secret|token|sharedkey|trustkey|privatekey)[^"\\]*"\s*:\s*)"(?:[^"\\]|\\.)*"|((?:password|pwd)\s*=\s*)[^;&"\s]+""",
     re.IGNORECASE,
 )
-
-
-class AuditFailed(FleetError):
-    """The record of a change can't be written; the change was not sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ FleetError
 │   ├── InventoryError    the inventory holds mistakes (all of them, each with its place)
 │   └── SelectorError     the selector matches nothing, or can't be read
 ├── CoverageError         fewer sites answered than were required
+├── AuditFailed           a change can't be put on record, and is therefore not sent
 └── SiteError             one site could not be asked, or said no; `kind` is stable and public
     ├── ConnectFailed TlsFailed CircuitOpen           the site was not reached
     ├── LoginRefused TokenRefused ConfigFailed        it was not possible to sign in
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 __all__ = [
+    "AuditFailed",
     "BadAnswer",
     "Cancelled",
     "CircuitOpen",
@@ -113,6 +115,10 @@ class SelectorError(UsageError):
 
 class CoverageError(FleetError):
     """Fewer sites answered than the caller required."""
+
+
+class AuditFailed(FleetError):
+    """The record of a change can't be written; the change was not sent."""
 
 
 class SiteError(FleetError):

@@ -11,7 +11,7 @@ import click
 
 from fleet.cli.asking import can_ask, confirm_change
 from fleet.cli.common import Common, completed_by, output_option, run_options, terminal_of, write_lines
-from fleet.errors import UsageError
+from fleet.errors import AuditFailed, UsageError
 
 if TYPE_CHECKING:
     from fleet.admin.operation import Operation
@@ -98,7 +98,6 @@ def command(common: Common, **given: Any) -> int:
     fleet call portal:portaladmin/federation/servers --merge union
     """
     from fleet.admin.catalogue import catalogue, operation_for
-    from fleet.cli.logs import mask
     from fleet.cli.run import run_on_sites
 
     portal, path = given["path"].startswith("portal:"), given["path"].removeprefix("portal:")
@@ -148,6 +147,8 @@ def command(common: Common, **given: Any) -> int:
     if not operation.changes or given["dry_run"]:
         report = run_on_sites(common, carried_out(None, set()), trace=given["trace"])
     else:
+        from fleet.cli.logs import mask
+
         allowed: set[str] = set()
         with _open_audit(common) as audit:
 
@@ -162,7 +163,7 @@ def command(common: Common, **given: Any) -> int:
 
 def _open_audit(common: Common) -> AuditLog:
     """The audit log for this run; raises `UsageError` where it can't be written, since then nothing is changed."""
-    from fleet.audit import AuditFailed, AuditLog, Origin, audit_file
+    from fleet.audit import AuditLog, Origin, audit_file
 
     try:
         return AuditLog(audit_file(), Origin.here("call", common.selection))
@@ -191,7 +192,6 @@ def _work(
 ) -> Any:
     """What is done on each site; of protected ones only those in *allowed* are changed."""
     from fleet import admin as ops
-    from fleet.audit import AuditFailed
     from fleet.errors import NotFound
     from fleet.fanout.engine import Skipped
     from fleet.protocol.release import Release

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any, TextIO
-from urllib.parse import quote
 
 from fleet.client.calls import LOGIN, CallEvent, CallWatch
+from fleet.client.masking import Masker
 from fleet.inventory.secrets import Secret
 from fleet.render.clean import one_line
 
 __all__ = ["configure", "mask", "watch_calls"]
 
-MASK = "***"
 LEVELS = {0: 30, 1: 20}
 
 
@@ -77,12 +75,5 @@ def watch_calls(log: Any) -> CallWatch:
 
 
 def mask(text: str, secrets: Iterable[Secret]) -> str:
-    """*text* with every one of *secrets* masked, also as it looks in an address, in JSON, or in base64."""
-    for secret in secrets:
-        plain = secret.reveal()
-        if len(plain) < 4:
-            continue
-        encoded = base64.b64encode(plain.encode()).decode()
-        for form in (plain, quote(plain, safe=""), plain.replace("\\", "\\\\").replace('"', '\\"'), encoded):
-            text = text.replace(form, MASK)
-    return text
+    """*text* with every one of *secrets* masked, in every spelling."""
+    return Masker(secret.reveal() for secret in secrets).text(text)

@@ -231,7 +231,7 @@ class Transport:
             raise RuntimeError("open the fleet first: async with Fleet.from_inventory(…) as fleet:")
         if fresh or self.sockets.tight:
             session = self._fresh = self._fresh or self._open(keep=False)
-        headers = {**request.headers, "Accept-Encoding": "gzip"}
+        headers = dict(request.headers)
         if request.last:
             headers["Connection"] = "close"
         data: bytes | None = None

@@ -19,5 +19,6 @@ HEADERS: Mapping[str, str] = MappingProxyType(
         "Referer": REFERER,
         "User-Agent": USER_AGENT,
         "Accept": "application/json, text/plain, */*",
+        "Accept-Encoding": "gzip",
     }
 )
