@@ -5,7 +5,7 @@ What is done with a block follows from its language:
 - `console`: each line that begins with `$ ` is typed at a bash on a terminal of 100 columns. What stands below it is
   what it prints, with `...` for anything. It ends with status 0.
 - `python`: run, with `await` where it is wanted. The blocks of a page share their names.
-- `toml`: an inventory; `fleet inventory check` finds sites and no mistake in it, and it fits the schema for editors.
+- `toml`: an inventory, and `fleet inventory check` finds sites and no mistake in it.
 - `json` and `text`: not run.
 
 More is said by comments in front of a block, which readers don't see:
@@ -48,7 +48,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import jmespath
-import jsonschema
 import pexpect
 from anyio.from_thread import start_blocking_portal
 from sybil import Document, Example, Region
@@ -162,7 +161,6 @@ class Page:
         self.printed = ""
         self.changed: list[tuple[str, str]] = []
         self._document = document
-        self._schema: dict[str, Any] | None = None
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("FLEET_", "PYTEST", "XDG_"))},
             "HOME": str(folder / "home"),
@@ -234,7 +232,6 @@ class Page:
         project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
         for module in path.parent.glob("*.py"):
             (self.folder / "packages" / module.name).write_bytes(module.read_bytes())
-        self._schema = None
         told = self.folder / "packages" / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
         told.mkdir()
         (told / "METADATA").write_text(
@@ -317,11 +314,7 @@ class Page:
             (self.work / name).unlink()
         if told is None and self.printed.startswith("0 sites"):
             told = "there is no site in it"
-        if self._schema is None:
-            told = told or self._process([sys.executable, "-m", "fleet", "inventory", "schema"])
-            self._schema = json.loads(self.printed)
-        mistakes = jsonschema.Draft202012Validator(self._schema).iter_errors(tomllib.loads(block.text))
-        return told or next((f"the schema refuses it: {mistake.message}" for mistake in mistakes), None)
+        return told
 
     def _process(self, command: list[str]) -> str | None:
         done = subprocess.run(
