@@ -67,7 +67,7 @@ async def told(path: Path, *, env: dict[str, str] | None = None, select: str = "
 
 
 def sentence(outcome: dict[str, Any]) -> tuple[str, str | None]:
-    assert (outcome["outcome"], outcome["error"]["kind"], outcome["attempts"]) == ("auth_failed", "config", 1)
+    assert (outcome["outcome"], outcome["error"]["kind"], outcome["attempts"]) == ("auth_failed", "config", 0)
     return outcome["error"]["message"], outcome["error"]["hint"]
 
 
