@@ -42,6 +42,11 @@ def write_atomically(path: Path, data: bytes, *, replace: bool) -> None:
     """
     if not replace and (path.exists() or path.is_symlink()):
         raise FileExistsError(f"{path} is there already")
+    if path.exists() and not path.is_file():
+        # A terminal, a pipe or a device is written to, and not replaced by a file.
+        with path.open("wb", buffering=0) as device:
+            device.write(data)
+        return
     draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
         with os.fdopen(platform.open_private(draft), "wb") as file:

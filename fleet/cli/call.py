@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,20 +145,24 @@ def command(common: Common, **given: Any) -> int:
         return work
 
     if not operation.changes or given["dry_run"]:
-        report = run_on_sites(common, carried_out(None, set()), trace=given["trace"])
-    else:
-        from fleet.cli.logs import mask
+        return run_on_sites(common, carried_out(None, set()), partial(_write, common), trace=given["trace"])
+    from fleet.cli.logs import mask
 
-        allowed: set[str] = set()
-        with _open_audit(common) as audit:
+    allowed: set[str] = set()
+    with _open_audit(common) as audit:
 
-            def before(fleet: Fleet, selection: Selection) -> None:
-                allowed.update(confirm_change(operation, selection.sites, named=given["confirm"], yes=given["yes"]))
-                audit.mask = lambda text: mask(text, fleet.clients.live_secrets())
+        def before(fleet: Fleet, selection: Selection) -> None:
+            allowed.update(confirm_change(operation, selection.sites, named=given["confirm"], yes=given["yes"]))
+            audit.mask = lambda text: mask(text, fleet.clients.live_secrets())
 
-            report = run_on_sites(common, carried_out(audit, allowed), trace=given["trace"], before=before)
-    _write(common, report)
-    return report.exit_code(common.require_coverage)
+        return run_on_sites(
+            common,
+            carried_out(audit, allowed),
+            partial(_write, common),
+            trace=given["trace"],
+            changes=True,
+            before=before,
+        )
 
 
 def _open_audit(common: Common) -> AuditLog:
@@ -252,7 +256,6 @@ def _write(common: Common, report: Report) -> None:
 
     match common.format:
         case "ndjson":
-            sys.stdout.flush()
             if not common.quiet:
                 click.echo("\n".join([*warning_lines(report), coverage_line(report)]), err=True)
         case "json":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -59,11 +58,11 @@ def command(common: Common, only: tuple[str, ...], also: tuple[str, ...], since:
             keep=session.lines is None,
         )
 
-    report = run_on_sites(common, work)
-    return _write(common, report, strict)
+    return run_on_sites(common, work, lambda report: _write(common, report, strict))
 
 
-def _write(common: Common, report: Report, strict: bool) -> int:
+def _write(common: Common, report: Report, strict: bool) -> int | None:
+    """The report in the format that was asked for; the exit status where that format has one of its own."""
     from fleet.render.monitors import as_junit, as_nagios
     from fleet.render.plain import as_csv, as_json, as_markdown, shaped
     from fleet.render.table import coverage_line, summary_lines, warning_lines
@@ -76,7 +75,6 @@ def _write(common: Common, report: Report, strict: bool) -> int:
         case "junit":
             click.echo(as_junit(report, strict=strict), nl=False)
         case "ndjson":
-            sys.stdout.flush()
             if not common.quiet:
                 click.echo("\n".join([*warning_lines(report), coverage_line(report)]), err=True)
         case "json":
@@ -88,7 +86,7 @@ def _write(common: Common, report: Report, strict: bool) -> int:
             click.echo(as_csv(header, rows) if form == "csv" else as_markdown(header, rows), nl=False)
             if not common.quiet:
                 click.echo("\n".join(summary_lines(report)), err=True)
-    return report.exit_code(common.require_coverage)
+    return None
 
 
 def _table(common: Common, report: Report) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import errno
-import io
 import os
 import sys
 from importlib import import_module
@@ -12,6 +11,7 @@ from importlib import import_module
 import click
 
 from fleet._version import __version__
+from fleet.cli.streams import prepare, silence
 from fleet.errors import FleetError, UsageError
 
 __all__ = ["cli", "run"]
@@ -25,6 +25,10 @@ COMMANDS = {
     "inventory": ("fleet.cli.inventory", "List, show, check and draw the inventory."),
     "simulate": ("fleet.cli.simulate", "Run local ArcGIS Server sites that speak the real wire protocol."),
 }
+
+
+LOST = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""What writing to a stream comes to where the disk below it is full, or it was not opened for writing."""
 
 
 class Lazy(click.Group):
@@ -69,10 +73,8 @@ def cli(ctx: click.Context) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status. No error of ours shows a traceback unless `FLEET_DEBUG` is set."""
-    if isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
-        # With PYTHONUNBUFFERED a write to a pipe that takes only a part of it would lose the rest without a word.
-        whole = io.BufferedWriter(io.FileIO(sys.stdout.fileno(), "wb", closefd=False))
-        sys.stdout = io.TextIOWrapper(whole, encoding=sys.stdout.encoding, line_buffering=sys.stdout.isatty())
+    if sys.stdout is sys.__stdout__ and sys.stderr is sys.__stderr__:
+        prepare()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             encoding = "utf-8" if sys.platform == "win32" else stream.encoding
@@ -101,16 +103,17 @@ def run(arguments: list[str] | None = None) -> int:
     except SystemExit as end:
         # The library for command lines puts another stream in place when nobody reads standard output any more.
         if sys.stdout is not stdout:
-            _silence()
+            silence()
             return 141
         return end.code if isinstance(end.code, int) else 1
-    except BrokenPipeError:
-        _silence()
-        return 141
     except OSError as error:
         if error.errno == errno.EPIPE:
-            _silence()
+            silence()
             return 141
+        if error.errno in LOST and error.filename is None:
+            silence()
+            _say(f"standard output can't be written: {(error.strerror or type(error).__name__).lower()}")
+            return 1
         if os.environ.get("FLEET_DEBUG"):
             raise
         place = f" ({error.filename})" if error.filename else ""
@@ -124,9 +127,3 @@ def _say(text: str) -> None:
 
     for line in text.splitlines():
         click.echo(one_line(line, 1000), err=True)
-
-
-def _silence() -> None:
-    """Nobody reads standard output any more: what is still buffered must not raise when the interpreter ends."""
-    descriptor = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(descriptor, 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import gc
 import os
-import signal
 import sqlite3
 import sys
 import time
@@ -16,9 +15,10 @@ from typing import Any, TextIO
 import anyio
 import click
 
-from fleet import platform
+from fleet import places, platform
 from fleet.auth.choose import needed_secrets
 from fleet.cli.common import Common, last_outcomes, load_inventory
+from fleet.cli.interrupts import Interrupts
 from fleet.cli.progress import LiveLine, show
 from fleet.client.settings import DEFAULT_TIMEOUT
 from fleet.client.sockets import sockets_allowed
@@ -60,14 +60,18 @@ class Session:
 def run_on_sites(
     common: Common,
     work: Callable[[Session], Awaitable[Report]],
+    write: Callable[[Report], int | None],
     *,
     trace: bool = False,
     record: bool = True,
+    changes: bool = False,
     before: Callable[[Fleet, Selection], None] | None = None,
-) -> Report:
-    """Open the fleet that *common* names and await *work*; the report, which is recorded in the state database.
+) -> int:
+    """Open the fleet that *common* names, await *work*, *write* its report and record it; the exit status.
 
-    *before* is called before the event loop runs and before anything is sent: it may ask the user, and raise.
+    *write* may return a status of its own in place of the report's. *before* is called before the event loop runs and
+    before anything is sent: it may ask the user, and raise. *changes* says that what is in flight must not be cancelled
+    only because nobody reads the answers any more.
     """
     inventory = load_inventory(common)
     # The inventory lives until the end: the collector need not look at it again and again.
@@ -93,11 +97,23 @@ def run_on_sites(
     log = _log(fleet, common, stderr) if common.verbose else None
     stop = Stop()
     progress = Progress(len(selection))
-    lines = LineWriter(line.above(sys.stdout)) if common.format == "ndjson" else None
+
+    def broken(error: OSError) -> None:
+        # Who closed a pipe has read enough; what a full disk can't take is at least known the next time.
+        if error.errno == errno.EPIPE and not changes:
+            stop.cancel_all()
+        else:
+            stop.launch_no_more()
+
+    lines = LineWriter(line.above(sys.stdout), broken) if common.format == "ndjson" else None
+    interrupts = Interrupts(stop, lambda text: say(text, stderr))
 
     async def main() -> Report:
+        with interrupts.in_loop():
+            return await watched()
+
+    async def watched() -> Report:
         async with anyio.create_task_group() as group, fleet:
-            group.start_soon(_heed_signals, stop, stderr)
             if line.on:
                 limit = common.timeout or DEFAULT_TIMEOUT
                 group.start_soon(partial(show, progress, line, site_limit=limit, deadline=common.deadline))
@@ -109,25 +125,35 @@ def run_on_sites(
 
     if log is not None:
         log.info("run.started", sites=len(selection), selection=common.selection)
-    try:
-        report = anyio.run(main, backend_options=_backend())
-    except BaseExceptionGroup as errors:
-        first: BaseException = errors
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        raise first from None
-    if log is not None:
-        coverage = report.coverage
-        log.info(
-            "run.ended",
-            command=report.command,
-            selected=coverage.selected,
-            answered=coverage.answered,
-            seconds=round(report.elapsed, 3),
-        )
-    if record:
-        _record(inventory, report, common)
-    return report
+    with interrupts:
+        try:
+            report = anyio.run(main, backend_options=_backend())
+        except BaseExceptionGroup as errors:
+            first: BaseException = errors
+            while isinstance(first, BaseExceptionGroup):
+                first = first.exceptions[0]
+            raise first from None
+        if log is not None:
+            coverage = report.coverage
+            log.info(
+                "run.ended",
+                command=report.command,
+                selected=coverage.selected,
+                answered=coverage.answered,
+                seconds=round(report.elapsed, 3),
+            )
+        try:
+            if lines is not None:
+                lines.finish()
+            status = write(report)
+            sys.stdout.flush()
+        finally:
+            # Whatever becomes of the output: what was done at the sites is known the next time.
+            if record:
+                _record(inventory, report, common)
+        if status is None:
+            status = 130 if interrupts.count else report.exit_code(common.require_coverage)
+    return status
 
 
 def _refuse_commands(sites: Sequence[Site]) -> None:
@@ -163,58 +189,53 @@ def _width(common: Common, sites: int) -> int:
     return fits
 
 
-async def _heed_signals(stop: Stop, stderr: TextIO) -> None:
-    """The first Ctrl-C or SIGTERM stops launching, the second cancels what is in flight."""
-
-    def heed() -> None:
-        if stop.launching:
-            stop.launch_no_more()
-            say("stopping: nothing new is started, what is in flight finishes; once more cancels it", stderr)
-        else:
-            stop.cancel_all()
-
-    if sys.platform == "win32":
-        loop_token = anyio.lowlevel.current_token()
-
-        def handler(number: int, frame: object) -> None:
-            anyio.from_thread.run_sync(heed, token=loop_token)
-
-        previous = [(number, signal.signal(number, handler)) for number in platform.TERMINATION_SIGNALS]
-        try:
-            await anyio.sleep_forever()
-        finally:
-            for number, old in previous:
-                signal.signal(number, old)
-        return
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            heed()
-
-
 class LineWriter:
-    """Writes each outcome as a line the moment it is known; many that come at once are flushed together."""
+    """Writes each outcome as a line the moment it is known; many that come at once are flushed together.
 
-    def __init__(self, stream: TextIO) -> None:
+    Where *stream* takes no more, *broken* is told once why, nothing further is written, and `finish` raises the error.
+    """
+
+    def __init__(self, stream: TextIO, broken: Callable[[OSError], None]) -> None:
         self._stream = stream
+        self._broken = broken
+        self._error: OSError | None = None
         self._flushed = 0.0
         self._waiting = False
 
     def __call__(self, outcome: Outcome) -> None:
-        self._stream.write(outcome_line(outcome) + "\n")
-        now = time.monotonic()
-        self._waiting = now - self._flushed <= FLUSH_EVERY
-        if not self._waiting:
-            self._flushed = now
-            self._stream.flush()
+        if self._error is not None:
+            return
+        try:
+            self._stream.write(outcome_line(outcome) + "\n")
+            now = time.monotonic()
+            self._waiting = now - self._flushed <= FLUSH_EVERY
+            if not self._waiting:
+                self._flushed = now
+                self._stream.flush()
+        except OSError as error:
+            self._failed(error)
 
     async def keep_flushing(self) -> None:
         """Flush what was written last, until cancelled: no line waits for the next one."""
-        while True:
+        while self._error is None:
             await anyio.sleep(FLUSH_EVERY)
             if self._waiting:
                 self._waiting = False
                 self._flushed = time.monotonic()
-                self._stream.flush()
+                try:
+                    self._stream.flush()
+                except OSError as error:
+                    self._failed(error)
+
+    def _failed(self, error: OSError) -> None:
+        self._error = error
+        self._broken(error)
+
+    def finish(self) -> None:
+        """Nothing more comes; raises the `OSError` that ended the writing, if one did."""
+        if self._error is not None:
+            raise self._error
+        self._stream.flush()
 
 
 def _trace(fleet: Fleet, stderr: TextIO) -> None:
@@ -240,7 +261,7 @@ def _log(fleet: Fleet, common: Common, stderr: TextIO) -> Any:
 
 def _record(inventory: Inventory, report: Report, common: Common) -> None:
     """Keep which site came to what; a state folder that can't be written costs a sentence, never the results."""
-    from fleet.history.store import Store
+    from fleet.history.store import Store, explain
 
     if not report.names:
         return
@@ -254,6 +275,6 @@ def _record(inventory: Inventory, report: Report, common: Common) -> None:
                 outcomes=report.names.items(),
             )
     except (OSError, sqlite3.Error) as error:
-        reason = "the disk is full" if getattr(error, "errno", None) == errno.ENOSPC else str(error)
         if not common.quiet:
-            say(f"this run is not recorded, so @failed does not know it: {reason}")
+            told = explain(error, places.state_folder() / "fleet.db")
+            say(f"this run is not recorded, so @failed does not know it: {told}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fleet import places
 from fleet.errors import UsageError
-from fleet.history.store import Store
+from fleet.history.store import Store, explain
 
 __all__ = ["last_outcomes"]
 
@@ -28,9 +28,9 @@ def last_outcomes(files: Sequence[Path]) -> Callable[[], Mapping[str, str] | Non
             with Store(path) as store:
                 return store.last_outcomes(files)
         except (OSError, sqlite3.Error) as error:
-            reason = getattr(error, "strerror", None) or str(error)
             raise UsageError(
-                f"the record of the last run can't be read: {path}: {reason}. Move that file away to begin a new record, "
+                f"the record of the last run can't be read: {explain(error, path)}. Move that file away to begin a new "
+                "record, "
                 "or select sites without @"
             ) from None
 

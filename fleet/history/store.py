@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,10 +13,13 @@ from typing import Self
 
 from fleet import places, platform
 
-__all__ = ["KEPT_RUNS", "Store"]
+__all__ = ["KEPT_RUNS", "Store", "explain"]
 
 KEPT_RUNS = 200
 """Runs of one inventory that are kept."""
+
+ROOM = 65_536
+"""Bytes that SQLite needs on the disk for its files beside the database."""
 
 MIGRATIONS = (
     """
@@ -71,7 +75,7 @@ class Store:
     def _migrate(self) -> None:
         (version,) = self._connection.execute("pragma user_version").fetchone()
         if version > len(MIGRATIONS):
-            raise sqlite3.DatabaseError("the state database was made by a newer version of fleet")
+            raise sqlite3.DatabaseError("it was made by a newer version of fleet")
         for step in range(version, len(MIGRATIONS)):
             self._connection.executescript(f"begin;{MIGRATIONS[step]}pragma user_version = {step + 1};commit;")
 
@@ -104,7 +108,9 @@ class Store:
             )
             self._connection.execute("commit")
         except BaseException:
-            self._connection.execute("rollback")
+            # A full disk has rolled it back already, and a second time would hide why.
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
             raise
         return number
 
@@ -121,3 +127,23 @@ class Store:
 def identity(inventory: Sequence[Path]) -> str:
     """What tells one inventory from another: the files that it consists of."""
     return json.dumps(sorted(str(path.resolve()) for path in inventory))
+
+
+def explain(error: OSError | sqlite3.Error, path: Path) -> str:
+    """Why the state database at *path* can't be read or written, in words."""
+    if isinstance(error, OSError):
+        return f"{path}: {error.strerror or error}"
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_FULL:
+            reason = "its disk is full"
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            reason = "another program holds it"
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            reason = "it is damaged"
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_IOERR:
+            # Some of what a full disk causes comes as another error: the memory that is shared in a file, for one.
+            full = path.parent.is_dir() and shutil.disk_usage(path.parent).free < ROOM
+            reason = "its disk is full" if full else "it can't be written"
+        case _:
+            reason = str(error)
+    return f"{path}: {reason}"

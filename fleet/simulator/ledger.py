@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-__all__ = ["Entry", "Ledger"]
+__all__ = ["Entry", "Ledger", "LedgerLost"]
 
 HIDDEN = frozenset(
     {
@@ -49,16 +50,23 @@ class Entry:
     changed: bool
 
 
+class LedgerLost(Exception):
+    """A line can't be written: the request must not be answered, since the ledger would lack it."""
+
+
 class Ledger:
     """A list of entries, also written to a file, one line each, before the answer goes out.
 
-    The file is begun anew: numbers count from 1. *watch* is told each entry too.
+    The file is begun anew: numbers count from 1. `watch` is told each entry too, and `on_loss` the first error in writing
+    the file.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self.entries: list[Entry] = []
         self.watch: Callable[[Entry], None] | None = None
-        self._file: TextIO | None = None if path is None else path.open("w", encoding="utf-8")
+        self.on_loss: Callable[[OSError], None] | None = None
+        self._lost = False
+        self._file = None if path is None else path.open("wb", buffering=0)
 
     def note(
         self,
@@ -73,7 +81,7 @@ class Ledger:
         code: int | None,
         changed: bool,
     ) -> None:
-        """Append one request and flush it."""
+        """Append one request and write it; raises `LedgerLost` from the first that can't be written on."""
         encrypted = params.get("encrypted") == "true"
         entry = Entry(
             seq=len(self.entries) + 1,
@@ -90,12 +98,28 @@ class Ledger:
             code=code,
             changed=changed,
         )
-        self.entries.append(entry)
         if self._file is not None:
-            self._file.write(json.dumps(asdict(entry)) + "\n")
-            self._file.flush()
+            self._write(json.dumps(asdict(entry)).encode() + b"\n")
+        self.entries.append(entry)
         if self.watch is not None:
             self.watch(entry)
+
+    def _write(self, line: bytes) -> None:
+        assert self._file is not None
+        if self._lost:
+            raise LedgerLost
+        written = 0
+        try:
+            while written < len(line):
+                written += self._file.write(line[written:]) or 0
+        except OSError as error:
+            self._lost = True
+            if written:
+                # No line is left behind that is not whole.
+                os.truncate(self._file.fileno(), os.fstat(self._file.fileno()).st_size - written)
+            if self.on_loss is not None:
+                self.on_loss(error)
+            raise LedgerLost from None
 
     def of(self, site: str | None = None, operation: str | None = None) -> list[Entry]:
         """The entries of *site*, of *operation* (the last part of the path), or both."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FrameType
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
@@ -63,28 +68,26 @@ async def serve(options: SimulateOptions, say: Callable[[str], None]) -> int:
         simulator = _simulator(options)
         if options.verbose:
             simulator.ledger_book.watch = lambda entry: say(_line(entry, options.log_format))
-        with anyio.CancelScope() as scope:
-            async with anyio.create_task_group() as group:
-                group.start_soon(_end_on_signal, scope)
-                async with simulator:
-                    await _wait_until_ready(simulator)
-                    _write_inventory(simulator, options)
-                    if not options.quiet:
-                        say(f"ready: {options.sites} sites, inventory {options.inventory_out}")
-                    await anyio.sleep(float("inf") if options.duration is None else options.duration)
-                group.cancel_scope.cancel()
-    except Refused as refusal:
+        lost: list[OSError] = []
+        with anyio.CancelScope() as scope, _ending(scope.cancel), _quiet_about_descriptors(say):
+
+            def ledger_lost(error: OSError) -> None:
+                lost.append(error)
+                scope.cancel()
+
+            simulator.ledger_book.on_loss = ledger_lost
+            async with simulator:
+                await _wait_until_ready(simulator)
+                _write_inventory(simulator, options)
+                if not options.quiet:
+                    say(f"ready: {options.sites} sites, inventory {options.inventory_out}")
+                await anyio.sleep(float("inf") if options.duration is None else options.duration)
+    except (Refused, PortTaken) as refusal:
         say(str(refusal))
         return 2
-    except BaseExceptionGroup as errors:
-        wanted = errors.subgroup((Refused, PortTaken))
-        if wanted is None:
-            raise
-        first: BaseException = wanted
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        say(str(first))
-        return 2
+    if lost:
+        say(f"the ledger {options.ledger} can't be written any more, so the sites end: {lost[0].strerror or lost[0]}")
+        return 1
     return 0
 
 
@@ -145,12 +148,12 @@ def _write_inventory(simulator: Simulator, options: SimulateOptions) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
         return
-    target = options.inventory_out.resolve()
+    out = options.inventory_out
     try:
-        if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
-        else:
-            places.write_atomically(target, text.encode(), replace=True)
+        # A link stays a link; what leads to a pipe, such as /dev/stdout, has no place of its own.
+        places.write_atomically(
+            out if out.exists() and not out.is_file() else out.resolve(), text.encode(), replace=True
+        )
     except OSError as error:
         raise Refused(f"the inventory {options.inventory_out} can't be written: {error.strerror or error}") from None
 
@@ -164,14 +167,43 @@ def _line(entry: Entry, form: str) -> str:
     return f"{entry.at} {entry.site} {entry.method} {entry.path} {entry.status}{code}{token}"
 
 
-async def _end_on_signal(scope: anyio.CancelScope) -> None:
-    if sys.platform == "win32":
-        # Ctrl-C arrives there as KeyboardInterrupt, which ends the loop by itself.
-        return
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            scope.cancel()
-            return
+@contextmanager
+def _ending(end: Callable[[], None]) -> Iterator[None]:
+    """Call *end* in the running loop at Ctrl-C, SIGTERM, or what stands for it on this platform."""
+    loop = asyncio.get_running_loop()
+
+    def arrived(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(end)
+
+    before = [(number, signal.signal(number, arrived)) for number in platform.TERMINATION_SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextmanager
+def _quiet_about_descriptors(say: Callable[[str], None]) -> Iterator[None]:
+    """One sentence, instead of a traceback a second, where a connection can't be accepted for want of a descriptor."""
+    loop = asyncio.get_running_loop()
+    said = False
+
+    def report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        nonlocal said
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in (errno.EMFILE, errno.ENFILE):
+            loop.default_exception_handler(context)
+        elif not said:
+            said = True
+            limit = platform.descriptor_limit()
+            say(f"more connections come than {limit} descriptors allow, so some wait: raise the limit with `ulimit -n`")
+
+    loop.set_exception_handler(report)
+    try:
+        yield
+    finally:
+        loop.set_exception_handler(None)
 
 
 async def _wait_until_ready(simulator: Simulator) -> None:

@@ -23,7 +23,7 @@ from aiohttp import web
 
 from fleet.simulator.call import Call
 from fleet.simulator.front import answer_in_front, gateway_page
-from fleet.simulator.ledger import Entry, Ledger
+from fleet.simulator.ledger import Entry, Ledger, LedgerLost
 from fleet.simulator.portal import SimulatedPortal
 from fleet.simulator.site import FAULTS, SimulatedSite
 from fleet.simulator.state import RELEASES, SiteState
@@ -117,7 +117,7 @@ class Simulator:
         self._sockets: dict[str, socket.socket] = {}
         self._listeners: dict[str, asyncio.Server] = {}
         self._server: web.Server | None = None
-        self._working: set[asyncio.Future[Reply]] = set()
+        self._working: set[asyncio.Future[Reply | None]] = set()
         self._authority: Authority | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         width = len(str(sites)) if sites > 9999 else 4
@@ -313,6 +313,12 @@ class Simulator:
     # HTTP
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._answer(request)
+        except LedgerLost:
+            return _reset(request)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         place, path = self._place(request)
         if place is None:
             return web.Response(status=404, text="nothing is here", headers={"Server": ""})
@@ -352,7 +358,10 @@ class Simulator:
                 page = gateway_page(site)
                 waited.status = page.status
                 return await self._respond(request, call, page, truncated=False)
-            reply = work.result()
+            found = work.result()
+            if found is None:
+                return _reset(request)
+            reply = found
         if site is not None and reply.changed and site.loses(call):
             return _reset(request)
         if site is not None and reply.code is None and site.cuts(call):
@@ -369,9 +378,13 @@ class Simulator:
         token: str | None,
         token_in: str,
         waited: _Waited,
-    ) -> Reply:
+    ) -> Reply | None:
+        """The site's reply; None where it must not go out, since the ledger can't tell of it."""
         reply, operation = await place.answer(call, token)
-        self._note(place, call, operation, token_in, waited.status or reply.status, reply)
+        try:
+            self._note(place, call, operation, token_in, waited.status or reply.status, reply)
+        except LedgerLost:
+            return None
         return reply
 
     def _place(self, request: web.BaseRequest) -> tuple[SimulatedSite | SimulatedPortal | None, str]:
