@@ -17,6 +17,7 @@ __all__ = [
     "Outcome",
     "OutcomeName",
     "Reached",
+    "error_object",
     "outcome_of",
     "timestamp",
 ]
@@ -93,7 +94,8 @@ def _second(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _error_object(error: SiteError) -> dict[str, Any]:
+def error_object(error: SiteError) -> dict[str, Any]:
+    """*error* as plain JSON values: `{"kind", "message", "code", "hint"}`."""
     return {
         "kind": error.kind,
         "message": error.message,
@@ -163,7 +165,7 @@ class Failed(Generic[T_co]):
         data: dict[str, Any] = {"site": self.site, "outcome": self.outcome, "ok": False}
         if self.value is not None:
             data["value"] = self.value
-        data["error"] = _error_object(self.error)
+        data["error"] = error_object(self.error)
         data |= {
             "attempts": self.attempts,
             "elapsed": round(self.elapsed, 3),
@@ -174,11 +176,15 @@ class Failed(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotReached:
-    """The site was selected and its work did not run to an end: `not_run`, `skipped` or `cancelled`."""
+    """The site was selected and its work did not run to an end: `not_run`, `skipped` or `cancelled`.
+
+    `value` keeps what was learnt before it was cancelled, if anything was.
+    """
 
     site: str
     error: SiteError
     outcome: Literal["not_run", "skipped", "cancelled"] = "not_run"
+    value: Any = None
     attempts: int = 0
     elapsed: float = 0.0
     at: float = 0.0
@@ -190,15 +196,16 @@ class NotReached:
 
     def to_dict(self) -> dict[str, Any]:
         """The outcome as plain JSON values, one line of `ndjson`."""
-        return {
-            "site": self.site,
-            "outcome": self.outcome,
-            "ok": False,
-            "error": _error_object(self.error),
+        data: dict[str, Any] = {"site": self.site, "outcome": self.outcome, "ok": False}
+        if self.value is not None:
+            data["value"] = self.value
+        data["error"] = error_object(self.error)
+        data |= {
             "attempts": self.attempts,
             "elapsed": round(self.elapsed, 3),
             "at": timestamp(self.at),
         }
+        return data
 
 
 Reached: TypeAlias = Answered[T_co] | Failed[T_co]

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fleet.cli.common import DURATION, Common, completed_by, output_option, run_options, terminal_of, write_lines
+from fleet.errors import UsageError
 
 if TYPE_CHECKING:
     from fleet.cli.run import Session
+    from fleet.health import HealthOptions
     from fleet.report import Report
 
 __all__ = ["command"]
+
+COLUMNS = ("site", "check", "status", "saw", "wanted", "advice", "items", "release", "elapsed")
+"""Columns of the table of checks, a row for each check of each site."""
+
+ON_TERMINAL = COLUMNS[:6]
+"""Those that a terminal shows unless others are asked for."""
+
+ROWS = ("table", "csv", "markdown")
+"""Formats that have columns and an order."""
 
 
 @click.command(name="health")
@@ -43,22 +54,51 @@ def command(common: Common, only: tuple[str, ...], also: tuple[str, ...], since:
     fleet health -s prod --also log_errors --since 1h
     fleet health -s oslo -o nagios
     """
-    from fleet.cli.run import run_on_sites
-    from fleet.health import HealthOptions, sweep
+    from fleet.health import HealthOptions
+    from fleet.render.monitors import nagios_unknown
 
-    options = HealthOptions(only=only, also=also, strict=strict, since=since)
+    try:
+        _check_options(common)
+        return _swept(common, HealthOptions(only=only, also=also, strict=strict, since=since))
+    except UsageError as error:
+        if common.format != "nagios":
+            raise
+        # To a monitor, 2 says that a site is critical; it is told that nothing was found out.
+        text, status = nagios_unknown(str(error))
+        click.echo(text, nl=False)
+        return status
+
+
+def _check_options(common: Common) -> None:
+    """What can't be done is said before anything is sent; raises `UsageError`."""
+    if common.query is not None:
+        if common.format in ("junit", "nagios"):
+            raise UsageError(f"--query leaves no checks for -o {common.format} to tell: give -o json or ndjson")
+    else:
+        for name in [*common.columns, *([common.sort.removeprefix("-")] if common.sort else [])]:
+            if name not in COLUMNS:
+                raise UsageError(f"there is no column {name!r}; there are {', '.join(COLUMNS)}")
+    if (common.columns or common.sort) and common.format not in ROWS and not common.quiet:
+        click.echo(f"--columns and --sort say nothing to -o {common.format}; they are for {', '.join(ROWS)}", err=True)
+
+
+def _swept(common: Common, options: HealthOptions) -> int:
+    """Sweep, write, and give the exit status."""
+    from fleet.cli.run import run_on_sites
+    from fleet.health import sweep
 
     async def work(session: Session) -> Report:
         return await sweep(
             session.selection,
             options,
+            query=common.query,
             stop=session.stop,
             progress=session.progress,
             on_outcome=session.lines,
             keep=session.lines is None,
         )
 
-    return run_on_sites(common, work, lambda report: _write(common, report, strict))
+    return run_on_sites(common, work, lambda report: _write(common, report, options.strict))
 
 
 def _write(common: Common, report: Report, strict: bool) -> int | None:
@@ -69,7 +109,7 @@ def _write(common: Common, report: Report, strict: bool) -> int | None:
 
     match common.format:
         case "nagios":
-            text, status = as_nagios(report)
+            text, status = as_nagios(report, require_coverage=common.require_coverage)
             click.echo(text, nl=False)
             return status
         case "junit":
@@ -82,7 +122,7 @@ def _write(common: Common, report: Report, strict: bool) -> int | None:
         case "table":
             write_lines(_table(common, report), terminal_of())
         case form:
-            header, rows = shaped(_rows(report), common.columns or None, common.sort)
+            header, rows = shaped(_rows(common, report), common.columns or None, common.sort)
             click.echo(as_csv(header, rows) if form == "csv" else as_markdown(header, rows), nl=False)
             if not common.quiet:
                 click.echo("\n".join(summary_lines(report)), err=True)
@@ -90,32 +130,40 @@ def _write(common: Common, report: Report, strict: bool) -> int | None:
 
 
 def _table(common: Common, report: Report) -> list[str]:
-    """The sweep for people; as a table of checks where columns or an order are asked for."""
+    """The sweep for people; as a table where columns or an order are asked for, or a query."""
     from fleet.render.columns import columns
     from fleet.render.plain import shaped
     from fleet.render.sweep import health_lines
     from fleet.render.table import summary_lines
 
     terminal = terminal_of()
-    if not common.columns and not common.sort:
+    if not common.columns and not common.sort and common.query is None:
         return health_lines(report, terminal)
-    header, rows = shaped(_rows(report), common.columns or None, common.sort)
-    state = header.index("status") if "status" in header else None
+    names = common.columns or (ON_TERMINAL if common.query is None else None)
+    header, rows = shaped(_rows(common, report), names, common.sort)
+    state = next((header.index(name) for name in ("status", "outcome") if name in header), None)
     return [*columns(header, rows, terminal, state=state), "", *summary_lines(report, terminal)]
 
 
-def _rows(report: Report) -> list[dict[str, object]]:
-    """A row per site and check; one with the error for a site of which nothing is known."""
-    rows: list[dict[str, object]] = []
+def _rows(common: Common, report: Report) -> list[dict[str, Any]]:
+    """A row per site and check; one with the error for a site of which nothing is known. With a query, one per site."""
+    from fleet.render.plain import rows_of
+
+    if common.query is not None:
+        return rows_of(report)
+    rows: list[dict[str, Any]] = []
     for outcome in report.outcomes:
-        value = getattr(outcome, "value", None)
+        value = outcome.value
         if not isinstance(value, dict) or not value.get("checks"):
             error = getattr(outcome, "error", None)
-            saw = outcome.outcome if error is None else error.message
-            rows.append(
-                {"site": outcome.site, "check": "", "status": "unknown", "saw": saw, "wanted": "", "advice": ""}
-            )
+            told = {
+                "status": "unknown",
+                "saw": outcome.outcome if error is None else error.message,
+                "advice": (error and error.hint) or "",
+            }
+            rows.append({name: {"site": outcome.site, **told}.get(name, "") for name in COLUMNS})
             continue
-        told = ("check", "status", "saw", "wanted", "advice")
-        rows += [{"site": outcome.site, **{key: check[key] for key in told}} for check in value["checks"]]
+        for check in value["checks"]:
+            told = {**check, "site": outcome.site, "release": value["release"], "items": "; ".join(check["items"])}
+            rows.append({name: told[name] for name in COLUMNS})
     return rows

@@ -209,14 +209,14 @@ def _told(origin: Origin) -> tuple[dict[str, Any], Any]:
 
 def _built_in(site: Site, origins: Sequence[Origin]) -> list[tuple[dict[str, Any], Any]]:
     """What holds for *site* although no table says so."""
-    from fleet.client.settings import DEFAULT_TIMEOUT
+    from fleet.client.settings import DEFAULT_READS, DEFAULT_TIMEOUT
 
     said = {origin.key for origin in origins}
     values = {
         "auth": site.auth,
         "tls": site.tls,
         "timeout": DEFAULT_TIMEOUT,
-        "reads": site.reads,
+        "reads": site.reads or DEFAULT_READS,
         "retries": site.retries,
         "protected": site.protected,
         "allow_http": site.allow_http,

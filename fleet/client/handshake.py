@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,32 +11,46 @@ from urllib.parse import urlsplit
 import anyio
 from anyio.streams.tls import TLSAttribute, TLSStream
 
+from fleet.client.reaching import RUNS_HINT, connect_failure
 from fleet.client.settings import CONNECT_LIMIT
+from fleet.client.shown import Shown, sent_on, shown
 from fleet.client.tls import explain_certificate, explain_handshake
 from fleet.errors import ConnectFailed, TlsFailed
 from fleet.protocol.envelope import CERTIFICATE_HINT
 
 __all__ = ["PeerCertificate", "peer_certificate", "refusal_of_ours"]
 
+TLS_HINT = "see whether the port in `url` is the one for https"
+
 REFUSAL_LIMIT = 1.0
 """Seconds for which a server that ends the connection by itself is waited for: one way there and back is enough."""
 
 
 class PeerCertificate:
-    """The certificate that a site showed on a connection: as the TLS library decoded it, and in DER form.
+    """The certificate that a site showed: as the TLS library decoded it, and in DER form.
 
-    `chain` holds what the certificate was judged on, in DER form, its own first.
+    `refusal` is why it is not accepted, if it is not. `sent` holds the certificates that the server sent, its own
+    first, where they were asked for; `whole` says whether they are all of them.
     """
 
-    __slots__ = ("chain", "decoded", "der", "verified")
+    __slots__ = ("decoded", "der", "refusal", "sent", "verified", "whole")
 
     def __init__(
-        self, decoded: Mapping[str, Any], der: bytes, *, verified: bool, chain: tuple[bytes, ...] = ()
+        self,
+        decoded: Mapping[str, Any],
+        der: bytes,
+        *,
+        verified: bool,
+        refusal: TlsFailed | None = None,
+        sent: tuple[bytes, ...] = (),
+        whole: bool = False,
     ) -> None:
         self.decoded = decoded
         self.der = der
         self.verified = verified
-        self.chain = chain
+        self.refusal = refusal
+        self.sent = sent
+        self.whole = whole
 
     @property
     def not_after(self) -> float | None:
@@ -51,26 +65,60 @@ class PeerCertificate:
         return names.get("commonName") or names.get("organizationName")
 
 
-async def peer_certificate(url: str, context: ssl.SSLContext) -> PeerCertificate:
+async def peer_certificate(url: str, context: ssl.SSLContext, *, sent: bool = False) -> PeerCertificate:
     """The certificate of the server at *url*, judged with *context* as that of every request is.
 
-    Raises `TlsFailed` where it is refused, and `ConnectFailed` where there is no connection in time.
+    With *sent* it is also told which certificates the server sent; where Python can't tell, or the server's own was
+    refused, that takes a second handshake that judges nothing. Raises `TlsFailed` where no handshake came about for
+    another reason than the server's certificate, and `ConnectFailed` where there was no connection in time.
     """
+    host = urlsplit(url).hostname or ""
+    told: Shown | None = None
     try:
         with anyio.fail_after(CONNECT_LIMIT):
             async with _shaken(url, context) as stream:
                 channel = stream.extra(TLSAttribute.ssl_object)  # noqa: S610 - no database is near
                 der = channel.getpeercert(binary_form=True) or b""
                 decoded: Mapping[str, Any] = channel.getpeercert() or {}
-                return PeerCertificate(decoded, der, verified=bool(decoded), chain=_chain(channel))
+                told = sent_on(channel) if sent else None
     except ssl.SSLCertVerificationError as error:
-        raise explain_certificate(error, urlsplit(url).hostname or "") from None
+        told = await shown(url) if sent else None
+        return PeerCertificate(
+            {},
+            told.certificates[0] if told else b"",
+            verified=False,
+            refusal=explain_certificate(error, host),
+            sent=told.certificates if told else (),
+            whole=told is not None and told.whole,
+        )
     except ssl.SSLError as error:
         raise explain_handshake(error) from None
     except TimeoutError:
-        raise ConnectFailed(f"no connection in {CONNECT_LIMIT:g} s") from None
-    except (OSError, anyio.BrokenResourceError, anyio.EndOfStream):
-        raise ConnectFailed("no TLS connection came about") from None
+        raise ConnectFailed(f"no connection in {CONNECT_LIMIT:g} s", hint=RUNS_HINT) from None
+    except (anyio.BrokenResourceError, anyio.EndOfStream):
+        raise ConnectFailed("the connection was closed during the TLS handshake", hint=TLS_HINT) from None
+    except OSError as error:
+        raise connect_failure(_cause_of(error), host) from None
+    if sent and told is None and der:
+        told = await shown(url)
+        if told is None or told.certificates[0] != der:
+            # Several servers behind one address need not show the same.
+            told = Shown((der,), whole=False)
+    return PeerCertificate(
+        decoded,
+        der,
+        verified=bool(decoded),
+        sent=told.certificates if told else (),
+        whole=told is not None and told.whole,
+    )
+
+
+def _cause_of(error: OSError) -> OSError:
+    """What the operating system said, out of what the library made of it."""
+    cause = error.__cause__
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    return cause if isinstance(cause, OSError) else error
 
 
 async def refusal_of_ours(url: str, context: ssl.SSLContext) -> TlsFailed | None:
@@ -107,18 +155,3 @@ async def _shaken(url: str, context: ssl.SSLContext) -> AsyncIterator[TLSStream]
     host = parts.hostname or ""
     async with await anyio.connect_tcp(host, parts.port or 443) as raw:
         yield await TLSStream.wrap(raw, hostname=host, ssl_context=context, standard_compatible=False)
-
-
-def _chain(channel: Any) -> tuple[bytes, ...]:
-    """The chain on which the certificate was judged, else what the server sent, each in DER form.
-
-    Python names the way to it from 3.13 on; before, it is there without a public name.
-    """
-    inner: Any = channel if hasattr(channel, "get_verified_chain") else getattr(channel, "_sslobj", None)
-    for way in ("get_verified_chain", "get_unverified_chain"):
-        found: Sequence[Any] = getattr(inner, way, list)() or ()
-        if found:
-            return tuple(
-                part if isinstance(part, bytes) else ssl.PEM_cert_to_DER_cert(part.public_bytes()) for part in found
-            )
-    return ()

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 
 from fleet.client.trace import Exchange
 
-__all__ = ["CONNECT_LIMIT", "DEFAULT_TIMEOUT", "ClientSettings", "RetryPolicy"]
+__all__ = ["CONNECT_LIMIT", "DEFAULT_READS", "DEFAULT_TIMEOUT", "ClientSettings", "RetryPolicy"]
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds that one attempt may take, from name look-up to the last byte, if nothing else is said."""
+
+DEFAULT_READS = 4
+"""Requests that read from one site at once, if nothing else is said."""
 
 CONNECT_LIMIT = 5.0
 """Seconds of an attempt that name look-up, connect and TLS may take."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
@@ -24,7 +25,7 @@ from fleet.client.handshake import PeerCertificate, peer_certificate
 from fleet.client.masking import Masker
 from fleet.client.redirects import HOPS, next_request
 from fleet.client.retry import RetryBudget, Retrying
-from fleet.client.settings import DEFAULT_TIMEOUT
+from fleet.client.settings import DEFAULT_READS, DEFAULT_TIMEOUT
 from fleet.client.tokens import TokenSource
 from fleet.client.trace import Exchange as TracedExchange
 from fleet.client.transport import Way
@@ -102,6 +103,9 @@ class SiteClient:
         self.first_attempt: float | None = None
         self.most_attempts = 0
         self.finishing = False
+        self.partial: Callable[[SiteError], Any] | None = None
+        """What work that takes many calls has learnt so far: asked for when it is broken off, by the error given."""
+        self._about: dict[str, Any] | None = None
         self._ended: float | None = None
         self._asked = False
         self._shown: Secret | None = None
@@ -131,7 +135,7 @@ class SiteClient:
             return Answer(value=await self._retried(lambda: self._attempt(operation), operation))
         reads = self._reads
         if reads is None:
-            reads = self._reads = anyio.Semaphore(self.site.reads, fast_acquire=True)
+            reads = self._reads = anyio.Semaphore(self.site.reads or DEFAULT_READS, fast_acquire=True)
         try:
             # Most reads need not wait, and to find that out costs less than to wait for nothing.
             reads.acquire_nowait()
@@ -167,22 +171,46 @@ class SiteClient:
         already = look.done(await self.call(look.look))
         return Answer(value=None, outcome="noop" if already else "changed")
 
+    @contextmanager
+    def wide_reads(self, width: int) -> Iterator[None]:
+        """Within it, *width* requests may read from the site at once, unless the inventory says how many."""
+        if self.site.reads is not None:
+            yield
+            return
+        before, self._reads = self._reads, anyio.Semaphore(width, fast_acquire=True)
+        try:
+            yield
+        finally:
+            self._reads = before
+
     async def login(self) -> None:
         """Sign in, unless that has been done; raises `LoginRefused`, or what stood in the way."""
         await self._retried(self._signed_in, None)
 
-    async def certificate(self) -> PeerCertificate | None:
+    async def login_ahead(self) -> None:
+        """Sign in at the portal that the inventory names, before the site is known to be one of its own.
+
+        The site is shown nothing of it: `login`, and every call, look at what the site says of its portal first.
+        """
+
+        async def ahead() -> None:
+            self._tokens = self._tokens or self._token_source()
+            await self._tokens.token()
+
+        await self._retried(ahead, None)
+
+    async def certificate(self, *, sent: bool = False) -> PeerCertificate | None:
         """The certificate that the site shows, from a TLS handshake of its own without any request.
 
         None over http, and through a proxy, where there is no such handshake. It is judged as every other connection's
-        is: raises `TlsFailed` or `ConnectFailed`.
+        is, and with *sent* has what the server sent along; raises `TlsFailed` or `ConnectFailed`.
         """
         if self._way is None:
             self._way = await self._run.way(self.site)
         if self._way.tls is None or self._way.proxy is not None:
             return None
         async with self._run.transport.sockets.place():
-            return await peer_certificate(self.site.url, self._way.tls)
+            return await peer_certificate(self.site.url, self._way.tls, sent=sent)
 
     # Retry and breaker
 
@@ -356,7 +384,9 @@ class SiteClient:
 
     async def _check_federation(self) -> None:
         """A portal's token is shown only to a site that names this very portal as its own."""
-        told = await self._exchange(info.rest(), None)
+        told = self._about
+        if told is None:
+            told = await self._exchange(info.rest(), None)
         owner = told.get("owningSystemUrl")
         if not isinstance(owner, str) or not owner:
             raise LoginRefused(
@@ -415,6 +445,8 @@ class SiteClient:
                 value = await anyio.to_thread.run_sync(read, abandon_on_cancel=True)
         finally:
             self._run.transport.done_with(response)
+        if operation.name == "rest.info" and isinstance(value, dict):
+            self._about = value
         if self.release is None and operation.name in ("rest.info", "info", "root") and isinstance(value, dict):
             self.release = Release.of(value)
         return value

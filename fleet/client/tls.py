@@ -15,6 +15,7 @@ from fleet.protocol.envelope import CERTIFICATE_HINT
 
 __all__ = [
     "CERTIFICATE_ALERTS",
+    "UNKNOWN_ISSUER",
     "PinMismatch",
     "TlsContexts",
     "explain_certificate",
@@ -28,6 +29,7 @@ NAME_MISMATCH = 62
 IP_MISMATCH = 64
 SELF_SIGNED = (18, 19)
 UNKNOWN_ISSUER = (2, 20, 21)
+"""Verify codes of a chain that leads to nobody who is trusted."""
 
 CERTIFICATE_ALERTS = ("certificate required", "handshake failure", "bad certificate", "unknown ca", "access denied")
 """Alerts with which servers end a handshake because of the client's certificate, or because there was none."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import math
 import socket
 import ssl
@@ -22,6 +21,7 @@ from yarl import URL
 
 from fleet.client.handshake import refusal_of_ours
 from fleet.client.holding import Holding
+from fleet.client.reaching import RUNS_HINT, connect_failure, name_unknown, reason_of
 from fleet.client.settings import CONNECT_LIMIT, ClientSettings
 from fleet.client.sockets import NoDescriptor, Sockets, sockets_allowed
 from fleet.client.tls import CERTIFICATE_ALERTS, explain_certificate, explain_handshake
@@ -383,21 +383,18 @@ def _translate(error: Exception, request: Request, way: Way) -> SiteError:
                 return ConnectFailed(
                     f"the name of the proxy {way.proxy} is not known", hint="check proxy in the inventory"
                 )
-            return ConnectFailed(
-                f"the name {host} is not known",
-                hint="check the host in `url`, and the name server",
-            )
+            return name_unknown(host)
         case aiohttp.ClientProxyConnectionError():
             return ConnectFailed(
-                f"the proxy {way.proxy} can't be reached: {_reason(error.os_error)}",
+                f"the proxy {way.proxy} can't be reached: {reason_of(error.os_error)}",
                 hint="check proxy in the inventory",
             )
         case aiohttp.ClientHttpProxyError():
             return _proxy_refused(error.status, way)
         case aiohttp.ClientConnectorError():
-            return ConnectFailed(*_connect_failure(error.os_error))
+            return connect_failure(error.os_error, host)
         case aiohttp.ConnectionTimeoutError():
-            return ConnectFailed(f"no connection in {CONNECT_LIMIT:g} s")
+            return ConnectFailed(f"no connection in {CONNECT_LIMIT:g} s", hint=RUNS_HINT)
         case aiohttp.ServerTimeoutError() | TimeoutError():
             return TimedOut("the connection fell silent")
         case aiohttp.ServerDisconnectedError():
@@ -409,7 +406,7 @@ def _translate(error: Exception, request: Request, way: Way) -> SiteError:
         case aiohttp.ClientOSError() if _about_certificate(error.__cause__):
             return explain_handshake(error.__cause__)
         case aiohttp.ClientOSError() | OSError():
-            return ConnectFailed(f"the connection broke: {_reason(error)}", may_have_arrived=True, fate_open=True)
+            return ConnectFailed(f"the connection broke: {reason_of(error)}", may_have_arrived=True, fate_open=True)
         case aiohttp.InvalidURL() | ValueError():
             return BadAnswer("the address, or a header of the answer, is not one that HTTP allows")
         case _:
@@ -420,24 +417,7 @@ def _translate(error: Exception, request: Request, way: Way) -> SiteError:
 
 def _about_certificate(error: BaseException | None) -> TypeGuard[ssl.SSLError]:
     """Whether *error* is the alert of a server that did not take our certificate, or got none: nothing was asked yet."""
-    return isinstance(error, ssl.SSLError) and any(alert in _reason(error) for alert in CERTIFICATE_ALERTS)
-
-
-def _connect_failure(error: OSError) -> tuple[str]:
-    if error.errno == errno.ECONNREFUSED or isinstance(error, ConnectionRefusedError):
-        return ("connection refused",)
-    if isinstance(error, socket.gaierror):
-        return ("the name is not known",)
-    return (f"no connection: {_reason(error)}",)
-
-
-def _reason(error: BaseException | None) -> str:
-    """A few words of an operating system's or TLS library's error, without addresses."""
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or "unknown").replace("_", " ").lower()
-    if isinstance(error, OSError) and error.errno is not None:
-        return errno.errorcode.get(error.errno, "unknown") if error.strerror is None else error.strerror
-    return type(error).__name__
+    return isinstance(error, ssl.SSLError) and any(alert in reason_of(error) for alert in CERTIFICATE_ALERTS)
 
 
 def _first_words(text: str) -> str:

@@ -178,6 +178,7 @@ class _Run:
         client.first_attempt = None
         client.most_attempts = 0
         client.change_in_flight = None
+        client.partial = None
         began = self._progress.running[site.name] = self._clients.clock()
         outcome: Outcome | None = None
         try:
@@ -240,9 +241,11 @@ class _Run:
                 hint="look at the site before you send it again",
             )
             return Failed(error=unknown, outcome="unknown", **times)
+        error = Cancelled(cause) if by_hand else DeadlinePassed(cause, hint="raise --deadline, or select fewer sites")
+        value = None if client.partial is None else client.partial(error)
         if by_hand:
-            return NotReached(error=Cancelled(cause), outcome="cancelled", **times)
-        return Failed(error=DeadlinePassed(cause), outcome="timeout", **times)
+            return NotReached(error=error, outcome="cancelled", value=value, **times)
+        return Failed(error=error, outcome="timeout", value=value, **times)
 
     def _not_started(self, site: Site) -> Outcome:
         stopped = not self._stop.launching

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from fleet.errors import SiteError
     from fleet.health.facts import Facts
     from fleet.inventory.model import CheckSettings
 
@@ -20,13 +21,18 @@ RANK: dict[str, int] = {"skipped": -1, "ok": 0, "warning": 1, "unknown": 2, "cri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What a check found: its status, what it saw and wanted in words, what to do next, and the things concerned."""
+    """What a check found: its status, what it saw and wanted in words, what to do next, and the things concerned.
+
+    `obstacle` is what stood in the way, where the finding comes of that: a site of which nothing worse is found fails
+    as that error does, instead of as an unhealthy one.
+    """
 
     status: Status
     saw: str
     wanted: str
     advice: str = ""
     items: tuple[str, ...] = ()
+    obstacle: SiteError | None = None
 
 
 @dataclass(frozen=True, slots=True)

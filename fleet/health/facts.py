@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 import anyio
 
 from fleet import admin as ops
+from fleet.admin.operation import Operation
 from fleet.client.handshake import PeerCertificate
 from fleet.client.site import SiteClient
 from fleet.errors import BadAnswer, NotFound, ServerFailed, SiteError, TooLarge
-from fleet.protocol.fields import ServiceId, root_folder
+from fleet.health.certificates import readable
+from fleet.protocol.fields import ServiceId, as_int, path_name, root_folder
 
 __all__ = ["Facts", "MachineState", "ServiceState"]
 
@@ -23,27 +26,52 @@ LIST_CAP = 2000
 """Services that one report is asked for by name at the most."""
 
 NAME_CAP = 50_000
+"""Names of one list that are kept; a longer one is refused."""
+
+MISSING_CAP = 100
+"""Services that a report may leave out before it is no report."""
+
+WISHES = {
+    "STARTED": "STARTED",
+    "STARTING": "STARTED",
+    "STOPPED": "STOPPED",
+    "STOPPING": "STOPPED",
+    "STOPPPED": "STOPPED",
+}
+"""What the words of `configuredState` come to; the last one is how Esri's own help writes it in one place."""
+
+ALIAS_CAP = 100
+"""Certificates of one machine that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class MachineState:
-    """A machine's stored wish and measured state."""
+    """A machine's stored wish (STARTED or STOPPED) and measured state; None where the site does not say it.
+
+    `error` is why nothing is known of this machine.
+    """
 
     name: str
-    configured: str
-    real: str
+    configured: str | None
+    real: str | None
+    error: SiteError | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """A service's two states, and its instances where the report had them."""
+    """A service's wish and state, as of a machine, and its instances on all machines together.
+
+    `counted` says whether `most`, `busy` and `free` are known: `yes`, `no` where the site has no statistics, or
+    `unread` where what it says can't be.
+    """
 
     service: ServiceId
-    configured: str
-    real: str
-    most: int | None = None
-    busy: int | None = None
-    free: int | None = None
+    configured: str | None
+    real: str | None
+    most: int = 0
+    busy: int = 0
+    free: int = 0
+    counted: Literal["yes", "no", "unread"] = "no"
 
 
 class Facts:
@@ -75,6 +103,12 @@ class Facts:
         value: T = box[0]
         return value
 
+    async def call(self, operation: Operation[T]) -> T:
+        """The answer to *operation*, which is asked every time; one that needs a token waits for the one login."""
+        if operation.token:
+            await self.login()
+        return await self.client.call(operation)
+
     async def rest_info(self) -> dict[str, Any]:
         """`rest/info`."""
         return await self._once("rest_info", lambda: self.client.call(ops.info.rest()))
@@ -84,108 +118,172 @@ class Facts:
         return await self._once("health", lambda: self.client.call(ops.info.healthcheck()))
 
     async def certificate(self) -> PeerCertificate | None:
-        """The certificate that the site shows."""
-        return await self._once("certificate", self.client.certificate)
+        """The certificate that the site shows, and with the `crypto` extra those that it sends along."""
+        return await self._once("certificate", lambda: self.client.certificate(sent=readable()))
 
     async def login(self) -> None:
         """Sign in."""
-        await self._once("login", self.client.login)
+        await self._once("login", self._login)
 
     async def mode(self) -> dict[str, Any]:
         """`mode`."""
-        return await self._once("mode", lambda: self.client.call(ops.site.mode()))
+        return await self._once("mode", lambda: self.call(ops.site.mode()))
 
     async def licenses(self) -> dict[str, Any]:
         """`system/licenses`."""
-        return await self._once("licenses", lambda: self.client.call(ops.site.licenses()))
+        return await self._once("licenses", lambda: self.call(ops.site.licenses()))
 
     async def machine_names(self) -> Sequence[str]:
         """The names of the machines."""
         return await self._once("machine_names", self._machine_names)
 
     async def machines(self) -> Sequence[MachineState]:
-        """Every machine with its states."""
+        """Every machine with its states, or with the error that stands in their way."""
         return await self._once("machines", self._machines)
 
     async def services(self) -> Sequence[ServiceState]:
-        """Every service of every folder with its states."""
-        return await self._once("services", self._services)
+        """Every service of every folder with its states; raises what stood in the way of any folder."""
+        found = await self.folders()
+        for part in found.values():
+            if isinstance(part, SiteError):
+                raise part
+        return [state for part in found.values() if not isinstance(part, SiteError) for state in part]
+
+    async def folders(self) -> Mapping[str, Sequence[ServiceState] | SiteError]:
+        """The services of each folder (the root is the empty text), or what stood in the way of that folder."""
+        return await self._once("folders", self._folders)
 
     async def certificates(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
         """Machine, alias and resource of every certificate in the machines' key stores."""
         return await self._once("certificates", self._certificates)
 
+    async def _login(self) -> None:
+        if self.client.site.auth.kind in ("portal", "oauth"):
+            # The portal's token, and what the site says of its portal, don't wait for each other. An error of either
+            # comes up again below, in the order in which the client judges them.
+            await _each([self.rest_info, self.client.login_ahead])
+        await self.client.login()
+
     async def _machine_names(self) -> Sequence[str]:
-        answer = await self.client.call(ops.machines.listing())
-        entries = answer.get("machines")
-        if not isinstance(entries, list):
-            raise BadAnswer("the list of machines is missing in the answer")
-        names = [entry.get("machineName") for entry in entries[:NAME_CAP] if isinstance(entry, dict)]
-        return list(dict.fromkeys(name for name in names if isinstance(name, str) and name not in ("", ".", "..")))
+        answer = await self.call(ops.machines.listing())
+        names = []
+        for entry in _list_of(answer, "machines"):
+            name = entry.get("machineName") if isinstance(entry, dict) else None
+            if not isinstance(name, str) or not name:
+                raise BadAnswer("the list of machines holds something without a name")
+            names.append(path_name(name))
+        if not names:
+            raise BadAnswer("the site lists no machine")
+        return list(dict.fromkeys(names))
 
     async def _machines(self) -> Sequence[MachineState]:
         names = await self.machine_names()
 
         async def one(name: str) -> MachineState:
-            answer = await self.client.call(ops.machines.status(name))
-            return MachineState(name, _state(answer, "configuredState"), _state(answer, "realTimeState"))
+            try:
+                answer = await self.call(ops.machines.status(name))
+            except SiteError as error:
+                return MachineState(name, None, None, error)
+            return MachineState(name, _wish(answer), _state(answer, "realTimeState"))
 
-        return await _each([lambda name=name: one(name) for name in names])  # type: ignore[misc]
+        return _all(await _each([partial(one, name) for name in names]))
 
-    async def _services(self) -> Sequence[ServiceState]:
-        listing = await self.client.call(ops.services.listing())
-        folders = listing.get("folders")
-        names = [name for name in folders if isinstance(name, str)] if isinstance(folders, list) else []
-        wanted = ["", *dict.fromkeys(filter(None, (root_folder(name) for name in names[:NAME_CAP])))]
-        wanted = [name for name in wanted if "/" not in name and name not in (".", "..")]
-        root = listing if isinstance(listing.get("services"), list) and len(listing["services"]) > LIST_CAP else None
+    async def _folders(self) -> Mapping[str, Sequence[ServiceState] | SiteError]:
+        listing = await self.call(ops.services.listing())
+        names = []
+        for name in _list_of(listing, "folders"):
+            if not isinstance(name, str):
+                raise BadAnswer("the list of folders holds something that is no name")
+            names.append(path_name(root_folder(name)))
+        in_root = _listed(listing)
+        wanted = ["", *dict.fromkeys(filter(None, names))]
 
         async def one(folder: str) -> Sequence[ServiceState]:
-            return await self._folder(folder, root if folder == "" else None)
+            return await self._root(in_root) if folder == "" else await self._folder(folder)
 
-        found = await _each([lambda folder=folder: one(folder) for folder in wanted])  # type: ignore[misc]
-        return [state for part in found for state in part]
+        found = await _each([partial(one, folder) for folder in wanted])
+        return dict(zip(wanted, found, strict=True))
 
-    async def _folder(self, folder: str, large: dict[str, Any] | None) -> Sequence[ServiceState]:
+    async def _root(self, listed: Sequence[ServiceId]) -> Sequence[ServiceState]:
+        """The services of the root folder, whose list is known: none of it may be missing in the report."""
+        if len(listed) > LIST_CAP:
+            return await self._by_list(listed)
+        states = await self._reported("")
+        if states is None:
+            return await self._one_by_one(listed)
+        return [*states, *await self._left_out(states, listed)]
+
+    async def _folder(self, folder: str) -> Sequence[ServiceState]:
         """The services of one folder by its report; in lists of 2,000, or one by one, where that is not to be had."""
-        if large is None:
-            try:
-                return _reported(await self.client.call(ops.services.report(folder)))
-            except TooLarge:
-                large = await self.client.call(ops.services.listing(folder))
-            except NotFound:
-                return await self._one_by_one(await self.client.call(ops.services.listing(folder)))
-            except ServerFailed as error:
-                if error.passing:
-                    raise
-                return await self._one_by_one(await self.client.call(ops.services.listing(folder)))
-        services = _listed(large)
-        states: list[ServiceState] = []
-        for start in range(0, len(services), LIST_CAP):
-            chunk = services[start : start + LIST_CAP]
-            states += _reported(await self.client.call(ops.services.report(services=chunk)))
+        try:
+            states = await self._reported(folder)
+        except TooLarge:
+            return await self._by_list(_listed(await self.call(ops.services.listing(folder)), folder))
+        if states is None:
+            return await self._one_by_one(_listed(await self.call(ops.services.listing(folder)), folder))
         return states
 
-    async def _one_by_one(self, listing: Mapping[str, Any]) -> Sequence[ServiceState]:
-        async def one(service: ServiceId) -> ServiceState:
-            answer = await self.client.call(ops.services.status(service))
-            return ServiceState(service, _state(answer, "configuredState"), _state(answer, "realTimeState"))
+    async def _reported(self, folder: str) -> Sequence[ServiceState] | None:
+        """The report of *folder*; None where the site has no such report, or fails at it."""
+        try:
+            return _report_of(await self.call(ops.services.report(folder)), folder)
+        except NotFound:
+            return None
+        except ServerFailed as error:
+            if error.passing:
+                raise
+            return None
 
-        return await _each([lambda service=service: one(service) for service in _listed(listing)])  # type: ignore[misc]
+    async def _by_list(self, services: Sequence[ServiceId]) -> Sequence[ServiceState]:
+        async def some(start: int) -> Sequence[ServiceState]:
+            return _report_of(await self.call(ops.services.report(services=services[start : start + LIST_CAP])))
+
+        starts = range(0, len(services), LIST_CAP)
+        parts = _all(await _each([partial(some, start) for start in starts]))
+        states = [state for part in parts for state in part]
+        return [*states, *await self._left_out(states, services)]
+
+    async def _left_out(self, states: Sequence[ServiceState], listed: Sequence[ServiceId]) -> Sequence[ServiceState]:
+        """Those of *listed* that a report leaves out: a few may have gone meanwhile, so they are asked for."""
+        known = {state.service for state in states}
+        missing = [service for service in listed if service not in known]
+        if len(missing) > MISSING_CAP:
+            raise BadAnswer(f"the report leaves out {len(missing)} of {len(listed)} services that are listed")
+        return await self._one_by_one(missing, gone=True)
+
+    async def _one_by_one(self, services: Sequence[ServiceId], *, gone: bool = False) -> Sequence[ServiceState]:
+        """The states of *services*, each asked for; with *gone* one that is not there any more is left out."""
+
+        async def one(service: ServiceId) -> ServiceState | None:
+            try:
+                answer = await self.call(ops.services.status(service))
+            except NotFound:
+                if gone:
+                    return None
+                raise
+            return ServiceState(service, _wish(answer), _state(answer, "realTimeState"))
+
+        found = _all(await _each([partial(one, service) for service in services]))
+        return [state for state in found if state is not None]
 
     async def _certificates(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
-        found: list[tuple[str, str, Mapping[str, Any]]] = []
-        for machine in await self.machine_names():
-            answer = await self.client.call(ops.machines.certificates(machine))
-            aliases = answer.get("certificates")
-            for alias in aliases[:100] if isinstance(aliases, list) else []:
-                if isinstance(alias, str) and alias not in ("", ".", ".."):
-                    found.append((machine, alias, await self.client.call(ops.machines.certificate(machine, alias))))
-        return found
+        async def of(machine: str) -> list[tuple[str, str, Mapping[str, Any]]]:
+            answer = await self.call(ops.machines.certificates(machine))
+            aliases = []
+            for alias in _list_of(answer, "certificates", ALIAS_CAP):
+                if not isinstance(alias, str) or not alias:
+                    raise BadAnswer("the list of certificates holds something that is no name")
+                aliases.append(path_name(alias))
+            found = await _each([partial(self.call, ops.machines.certificate(machine, alias)) for alias in aliases])
+            return [(machine, alias, told) for alias, told in zip(aliases, _all(found), strict=True)]
+
+        machines = await self.machine_names()
+        parts = _all(await _each([partial(of, machine) for machine in machines]))
+        return [entry for part in parts for entry in part]
 
 
-async def _each(asks: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
-    """All of *asks* at once, in order; the first error in their order is raised once all have ended."""
+async def _each(asks: Sequence[Callable[[], Awaitable[T]]]) -> list[T | SiteError]:
+    """What all of *asks*, made at once, came to: values and errors, in order."""
     results: list[Any] = [None] * len(asks)
 
     async def one(place: int) -> None:
@@ -197,49 +295,70 @@ async def _each(asks: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
     async with anyio.create_task_group() as group:
         for place in range(len(asks)):
             group.start_soon(one, place)
-    for result in results:
-        if isinstance(result, SiteError):
-            raise result
     return results
 
 
-def _state(answer: Mapping[str, Any], member: str) -> str:
+def _all(results: Sequence[T | SiteError]) -> list[T]:
+    """The values of *results*; raises the first error among them."""
+    for result in results:
+        if isinstance(result, SiteError):
+            raise result
+    return [result for result in results if not isinstance(result, SiteError)]
+
+
+def _list_of(answer: Mapping[str, Any], member: str, cap: int = NAME_CAP) -> list[Any]:
     value = answer.get(member)
-    return value.upper() if isinstance(value, str) else "UNKNOWN"
+    if not isinstance(value, list):
+        raise BadAnswer(f"the list of {member} is missing in the answer")
+    if len(value) > cap:
+        raise TooLarge(f"the answer lists {len(value)} {member}, and {cap} are looked at")
+    return value
 
 
-def _listed(listing: Mapping[str, Any]) -> list[ServiceId]:
-    entries = listing.get("services")
-    found = [ServiceId.of(entry) for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    return list(dict.fromkeys(service for service in found if service is not None))[:NAME_CAP]
+def _state(answer: Mapping[str, Any], member: str) -> str | None:
+    value = answer.get(member)
+    return value.upper() if isinstance(value, str) and value else None
 
 
-def _reported(answer: Mapping[str, Any]) -> list[ServiceState]:
-    entries = answer.get("reports")
-    if not isinstance(entries, list):
-        raise BadAnswer("the report of services is missing in the answer")
-    states = []
-    for entry in entries[:NAME_CAP]:
-        service = ServiceId.of(entry) if isinstance(entry, dict) else None
-        if service is None:
-            continue
+def _wish(answer: Mapping[str, Any]) -> str | None:
+    """`configuredState`, which is one of two things whatever the word; None for any other."""
+    word = _state(answer, "configuredState")
+    return None if word is None else WISHES.get(word)
+
+
+def _listed(listing: Mapping[str, Any], folder: str = "") -> list[ServiceId]:
+    return list(dict.fromkeys(_service_of(entry, folder) for entry in _list_of(listing, "services")))
+
+
+def _service_of(entry: Any, folder: str) -> ServiceId:
+    if isinstance(entry, dict) and not isinstance(entry.get("folderName"), str):
+        entry = {**entry, "folderName": folder}
+    service = ServiceId.of(entry) if isinstance(entry, dict) else None
+    if service is None:
+        raise BadAnswer("the answer lists something that is no service")
+    return service
+
+
+def _report_of(answer: Mapping[str, Any], folder: str = "") -> list[ServiceState]:
+    states = {}
+    for entry in _list_of(answer, "reports"):
+        service = _service_of(entry, folder)
         status = entry.get("status")
         status = status if isinstance(status, dict) else {}
-        instances = entry.get("instances")
-        instances = instances if isinstance(instances, dict) else {}
-        counted = instances.get("isStatisticsAvailable") is not False
-        states.append(
-            ServiceState(
-                service,
-                _state(status, "configuredState"),
-                _state(status, "realTimeState"),
-                _count(instances.get("max")) if counted else None,
-                _count(instances.get("busy")) if counted else None,
-                _count(instances.get("free")) if counted else None,
-            )
+        most, busy, free, counted = _instances_of(entry.get("instances"))
+        states[service] = ServiceState(
+            service, _wish(status), _state(status, "realTimeState"), most, busy, free, counted
         )
-    return states
+    return list(states.values())
 
 
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def _instances_of(instances: Any) -> tuple[int, int, int, Literal["yes", "no", "unread"]]:
+    """Maximum, busy and free instances, and whether they could be read."""
+    if not isinstance(instances, dict):
+        return 0, 0, 0, "unread"
+    if instances.get("isStatisticsAvailable") is False:
+        # The numbers are there all the same, and mean nothing.
+        return 0, 0, 0, "no"
+    counts = [as_int(instances.get(member)) for member in ("max", "busy", "free")]
+    known = [count for count in counts if count is not None and count >= 0]
+    return (known[0], known[1], known[2], "yes") if len(known) == 3 else (0, 0, 0, "unread")

@@ -95,7 +95,7 @@ class Site:
     """One ArcGIS Server site, with everything of its groups and the defaults folded in.
 
     `url` is the base URL without a slash at its end (`https://host/context`). `timeout` is seconds. `reads` is how many
-    requests may read from the site at once, `retries` how often a read is sent again.
+    requests may read from the site at once, None where nothing is said; `retries` is how often a read is sent again.
     """
 
     name: str
@@ -105,7 +105,7 @@ class Site:
     auth: Auth = AUTH
     tls: Tls = TLS
     timeout: float | None = None
-    reads: int = 4
+    reads: int | None = None
     retries: int = 2
     groups: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=_nothing)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from fleet.errors import UsageError
+from fleet.errors import BadAnswer, UsageError
 
-__all__ = ["ServiceId", "as_bool", "as_epoch", "as_int", "path_part", "root_folder", "unreached_items"]
+__all__ = ["ServiceId", "as_bool", "as_epoch", "as_int", "path_name", "path_part", "root_folder", "unreached_items"]
 
 _JAVA_DATE = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (\d{1,2}) "
@@ -92,6 +92,13 @@ def root_folder(name: Any) -> str:
     return name.strip("/") if isinstance(name, str) else ""
 
 
+def path_name(name: str) -> str:
+    """*name* out of a site's answer; raises `BadAnswer` for `.` and `..`, which no part of a path may be."""
+    if name in (".", ".."):
+        raise BadAnswer(f"the answer names {name!r}, which can't be part of a path")
+    return name
+
+
 def path_part(name: str) -> str:
     """*name* as one part of a path, with nothing left that could end the part; raises `UsageError` for `.` and `..`."""
     if name in ("", ".", ".."):
@@ -134,11 +141,14 @@ class ServiceId:
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> ServiceId | None:
-        """The service that a listing's or a report's *entry* is about; None where it names none."""
+        """The service that a listing's or a report's *entry* is about; None where it names none.
+
+        Raises `BadAnswer` for a name that would change the path it stands in (`.` and `..`).
+        """
         name, kind = entry.get("serviceName"), entry.get("type")
         if not isinstance(name, str) or not isinstance(kind, str) or not name or not kind:
             return None
-        return cls(root_folder(entry.get("folderName")), name, kind)
+        return cls(path_name(root_folder(entry.get("folderName"))), path_name(name), path_name(kind))
 
     @property
     def path(self) -> str:

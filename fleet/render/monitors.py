@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree
 
 from fleet.outcome import Outcome
 from fleet.render.clean import one_line, paragraph
+from fleet.render.names import fold_names
+from fleet.render.sweep import gathered
 from fleet.render.table import warning_lines
 from fleet.report import Report
 
-__all__ = ["as_junit", "as_nagios"]
+__all__ = ["as_junit", "as_nagios", "nagios_unknown"]
 
 NAGIOS = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
+URGENCY = {"critical": 0, "unknown": 1, "warning": 2}
+NAGIOS_ROOM = 7000
+"""Characters of a plug-in's output: a monitor reads 8 KiB of it, and some of ours take more than a byte."""
+
 TEXT = 10_000
 """Characters of one text that a build's report holds."""
 
@@ -34,15 +41,22 @@ def _checks(outcome: Outcome) -> list[Mapping[str, Any]]:
 def as_junit(report: Report, *, strict: bool = False) -> str:
     """A suite per site with a case per check; critical fails, what could not be carried out is an error.
 
-    With *strict* a warning fails too. A site that was not reached has the one case `reach`.
+    With *strict* a warning fails too. A site that was not reached has the one case `reach`. Elements and attributes are
+    those of the schema by which Jenkins' xUnit plug-in judges: there the whole counts nothing as skipped, its suites do.
     """
-    suites = ElementTree.Element("testsuites", name="fleet health")
+    suites = ElementTree.Element("testsuites", name="fleet health", time=f"{report.elapsed:.3f}")
     totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     warned: dict[str, list[str]] = {}
     for warning in report.warnings:
         warned.setdefault(warning.site, []).append(warning.message)
     for outcome in report.outcomes:
-        suite = ElementTree.SubElement(suites, "testsuite", name=outcome.site)
+        suite = ElementTree.SubElement(
+            suites,
+            "testsuite",
+            name=outcome.site,
+            time=f"{outcome.elapsed:.3f}",
+            timestamp=datetime.fromtimestamp(outcome.at, UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+        )
         counts = dict.fromkeys(totals, 0)
         if outcome.site in warned:
             properties = ElementTree.SubElement(suite, "properties")
@@ -80,21 +94,22 @@ def as_junit(report: Report, *, strict: bool = False) -> str:
         for key, count in counts.items():
             suite.set(key, str(count))
             totals[key] += count
-    for key, count in totals.items():
-        suites.set(key, str(count))
+    for key in ("tests", "failures", "errors"):
+        suites.set(key, str(totals[key]))
     ElementTree.indent(suites)
     # In ASCII it is the same file whatever the encoding of standard output is.
     data: bytes = ElementTree.tostring(suites, encoding="us-ascii", xml_declaration=True)
     return data.decode("ascii") + "\n"
 
 
-def as_nagios(report: Report) -> tuple[str, int]:
+def as_nagios(report: Report, *, require_coverage: float | None = None) -> tuple[str, int]:
     """The lines of a Nagios plug-in, and its exit status (0 to 3).
 
-    The first line has the verdict and performance data; then comes a line for each site that is not well.
+    The first line has the verdict, the sites that are not well, and performance data; then comes a line for each such
+    site, the worst first, as far as a monitor reads. Fewer answers than the share *require_coverage* are critical.
     """
     counts = dict.fromkeys(NAGIOS, 0)
-    details = []
+    ill: list[tuple[int, str, str]] = []
     for outcome in report.outcomes:
         value = getattr(outcome, "value", None)
         checks = _checks(outcome)
@@ -104,19 +119,41 @@ def as_nagios(report: Report) -> tuple[str, int]:
         counts[status] = counts.get(status, 0) + 1
         if status == "ok":
             continue
-        telling = [f"{check['check']}: {check['saw']}" for check in checks if check["status"] not in ("ok", "skipped")]
+        found = gathered([check for check in checks if check["status"] not in ("ok", "skipped")])
+        telling = [f"{check['check']}: {check['saw']}" for check in found]
         error = getattr(outcome, "error", None)
         if not telling and error is not None:
             telling = [error.message]
-        details.append(f"{status.upper()} {outcome.site}: {_perf_safe('; '.join(telling))}")
+        line = f"{status.upper()} {outcome.site}: {_perf_safe('; '.join(telling))}"
+        ill.append((URGENCY.get(status, 3), outcome.site, line))
+    ill.sort(key=lambda entry: entry[0])
     worst = max(
         (status for status in counts if counts[status]), key=lambda s: (0, 1, 3, 2)[NAGIOS[s]], default="unknown"
     )
     told = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no site"
+    if ill:
+        told += f" ({fold_names([site for _, site, _ in ill], 60)})"
+    share = report.coverage.share
+    if require_coverage is not None and share < require_coverage:
+        worst = "critical"
+        told += f", {100 * share:.0f}% of the sites answered and {100 * require_coverage:.0f}% should"
     perf = " ".join(f"{status}={count};;;0;{len(report.outcomes)}" for status, count in counts.items())
-    details += [_perf_safe(line) for line in warning_lines(report)]
-    line = f"FLEET {worst.upper()} - {told} | {perf} time={report.elapsed:.3f}s;;;0"
-    return "\n".join([line, *details]) + "\n", NAGIOS[worst]
+    lines = [f"FLEET {worst.upper()} - {told} | {perf} time={report.elapsed:.3f}s;;;0"]
+    warned = [_perf_safe(line) for line in warning_lines(report)]
+    room = NAGIOS_ROOM - len("\n".join([lines[0], *warned]))
+    for place, (_, _, line) in enumerate(ill):
+        room -= len(line) + 1
+        if room < 0:
+            lines.append(f"and {len(ill) - place} more; fleet health tells them all")
+            break
+        lines.append(line)
+    return "\n".join([*lines, *warned]) + "\n", NAGIOS[worst]
+
+
+def nagios_unknown(text: str) -> tuple[str, int]:
+    """The lines and the exit status of a plug-in that could not even begin: *text* says why."""
+    first, *rest = text.splitlines() or [""]
+    return "\n".join([f"FLEET UNKNOWN - {_perf_safe(first)}", *map(_perf_safe, rest)]) + "\n", NAGIOS["unknown"]
 
 
 def _perf_safe(text: str) -> str:

@@ -13,7 +13,7 @@ from fleet.render.names import fold_names
 from fleet.render.table import NAMES, coverage_line, failure_lines, warning_lines
 from fleet.report import Report
 
-__all__ = ["health_lines"]
+__all__ = ["gathered", "health_lines"]
 
 COLOUR = {"critical": "red", "warning": "yellow", "unknown": "yellow"}
 URGENCY = {"critical": 0, "unknown": 1, "warning": 2}
@@ -75,12 +75,12 @@ def _trouble(value: Mapping[str, Any], telling: Sequence[Mapping[str, Any]], sit
                 re.sub(rf"(?<= -s ){re.escape(site)}$", SITE, str(check.get("advice") or "").replace(SITE, "")),
                 tuple(str(item) for item in check.get("items") or []),
             )
-            for check in _gathered(telling)
+            for check in gathered(telling)
         ),
     )
 
 
-def _gathered(checks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def gathered(checks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """*checks*, with those that could not be carried out for one reason put together."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for check in checks:

@@ -277,7 +277,7 @@ class Simulator:
         context: ssl.SSLContext | None = None
         if self._authority is not None:
             faults = self.sites[name].faults if name in self.sites else set()
-            kind = next((kind for kind in ("cert-self-signed", "cert-expired", "cert-name") if kind in faults), "good")
+            kind = next((kind for kind in FAULTS if kind.startswith("cert-") and kind in faults), "good")
             context = self._authority.context(kind)
         try:
             self._listeners[name] = await loop.create_server(self._server, sock=listening, ssl=context, backlog=512)

@@ -66,6 +66,8 @@ FAULTS: dict[str, str] = {
     "cert-expired": "the certificate has expired (with TLS)",
     "cert-self-signed": "the certificate is signed by itself (with TLS)",
     "cert-name": "the certificate is for another name (with TLS)",
+    "cert-incomplete": "the certificate of the authority between is not sent (with TLS)",
+    "cert-issuer-ending": "the authority between ends in five days (with TLS)",
 }
 """Every kind of fault, and what it looks like from outside."""
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Authority"]
 
+OURS = "Simulated Authority"
+BELOW = "Simulated Authority Two"
+"""An authority that ours vouches for."""
+
 
 class Authority:
     """Makes certificates into *folder*; `ca_file` is what clients trust. Needs the `cryptography` package."""
@@ -27,11 +31,11 @@ class Authority:
         self.demands_certificate = False
         """Whether servers take only clients that show a certificate of this authority."""
         self.ca_file = folder / "simulated-ca.pem"
-        self._certificate = self._make("Simulated Authority", self._key.public_key(), days=30, authority=True)
+        self._certificate = self._make(OURS, self._key.public_key(), days=30, authority=True)
         self.ca_file.write_bytes(_pem(self._certificate))
 
     def context(self, kind: str = "good") -> ssl.SSLContext:
-        """A server's context: `good`, `cert-self-signed`, `cert-expired` or `cert-name`."""
+        """A server's context: `good`, or one of the faults of certificates."""
         known = self._contexts.get(kind)
         if known is None:
             known = self._contexts[kind] = self._context(kind)
@@ -48,6 +52,7 @@ class Authority:
             days=-1 if kind == "cert-expired" else 20,
             names=("elsewhere.example",) if kind == "cert-name" else ("localhost", "127.0.0.1"),
             self_signed=kind == "cert-self-signed",
+            above=kind if kind in ("cert-incomplete", "cert-issuer-ending") else None,
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
@@ -56,13 +61,32 @@ class Authority:
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
-    def _issue(self, name: str, subject: str, *, days: int, names: tuple[str, ...], self_signed: bool = False) -> Path:
-        """A new certificate with its key, both in one file that only its owner can read."""
+    def _issue(
+        self,
+        name: str,
+        subject: str,
+        *,
+        days: int,
+        names: tuple[str, ...],
+        self_signed: bool = False,
+        above: str | None = None,
+    ) -> Path:
+        """A new certificate with its key, both in one file that only its owner can read.
+
+        With the fault *above* an authority below ours made it, whose certificate ends soon, or is left out of the file.
+        """
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ec
 
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._make(subject, key.public_key(), days=days, names=names, signer=key if self_signed else None)
+        signer, chain = (subject, key) if self_signed else None, b""
+        if above is not None:
+            between = ec.generate_private_key(ec.SECP256R1())
+            ours = (OURS, self._key)
+            ending = above == "cert-issuer-ending"
+            made = self._make(BELOW, between.public_key(), days=5 if ending else 25, authority=True, signer=ours)
+            signer, chain = (BELOW, between), _pem(made) if ending else b""
+        certificate = self._make(subject, key.public_key(), days=days, names=names, signer=signer)
         file = self._folder / name
         file.touch(mode=0o600)
         file.write_bytes(
@@ -70,6 +94,7 @@ class Authority:
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
             + _pem(certificate)
+            + chain
         )
         return file
 
@@ -81,7 +106,7 @@ class Authority:
         days: int,
         authority: bool = False,
         names: tuple[str, ...] = (),
-        signer: EllipticCurvePrivateKey | None = None,
+        signer: tuple[str, EllipticCurvePrivateKey] | None = None,
     ) -> object:
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes
@@ -89,15 +114,11 @@ class Authority:
 
         now = datetime.datetime.now(datetime.UTC)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        issuer = (
-            subject
-            if authority or signer
-            else x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Simulated Authority")])
-        )
+        issuer, signing = signer or (OURS, self._key)
         builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
-            .issuer_name(issuer)
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
             .public_key(key)  # type: ignore[arg-type]
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(days=10))
@@ -107,9 +128,7 @@ class Authority:
                 x509.SubjectKeyIdentifier.from_public_key(key),  # type: ignore[arg-type]
                 critical=False,
             )
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key((signer or self._key).public_key()), critical=False
-            )
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()), critical=False)
         )
         if authority:
             usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
@@ -118,7 +137,7 @@ class Authority:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName([_general(name) for name in names]), critical=False
             )
-        return builder.sign(signer or self._key, hashes.SHA256())
+        return builder.sign(signing, hashes.SHA256())
 
 
 def _general(name: str) -> GeneralName:

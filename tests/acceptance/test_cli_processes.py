@@ -144,7 +144,7 @@ async def test_formats_and_exit_statuses(simulate: Simulate, write_inventory: Wr
     assert (await run("call", "admin/info", "-i", path, "--require-coverage", "90%")).returncode == 4
     nagios = await run("health", "-i", path, "-o", "nagios")
     assert nagios.returncode == 2
-    assert nagios.stdout.startswith("FLEET CRITICAL - 2 ok, 1 critical, 1 unknown |")
+    assert nagios.stdout.startswith("FLEET CRITICAL - 2 ok, 1 critical, 1 unknown (sim-[0002-0003]) | ok=2;;;0;4 ")
     assert "<testsuites" in (await run("health", "-i", path, "-o", "junit")).stdout
     csv = (
         await run(

@@ -205,16 +205,20 @@ async def test_rule_n2_the_days_of_the_whole_chain_count_where_it_can_be_read(
     with server(chain_file(tmp_path, days=(300, 5, 200))) as port:
         assert await check(port, 'ca = "root.pem"') == (
             "critical",
-            "the certificate's authority CN=Between ends in 5 days",
+            "the certificate ends in 200 days, from Between; the weakest of its issuers, Between, ends in 5 days",
         )
-        assert await check(port, 'ca = "root.pem"', without) == ("ok", "the certificate ends in 200 days, from Between")
+        assert await check(port, 'ca = "root.pem"', without) == (
+            "ok",
+            "the certificate ends in 200 days, from Between; its chain skipped: install arcgis-fleet[crypto]",
+        )
         assert await check(port, "verify = false") == (
-            "warning",
-            "the certificate is not verified; it ends in 200 days",
+            "critical",
+            "the certificate is not verified; it is for localhost; the certificate ends in 200 days, from Between; "
+            "the weakest of its issuers, Between, ends in 5 days",
         )
         assert await check(port, "verify = false", without) == (
             "skipped",
-            "the certificate is not verified, and can't be read: install arcgis-fleet[crypto]",
+            "install arcgis-fleet[crypto]",
         )
     with server(chain_file(tmp_path, days=(300, 250, 200))) as port:
         assert await check(port, 'ca = "root.pem"') == ("ok", "the certificate ends in 200 days, from Between")

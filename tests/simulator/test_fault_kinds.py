@@ -24,7 +24,7 @@ SWEPT = ("healthcheck", "machines", "services", "datastores")
 
 @dataclass(frozen=True)
 class Case:
-    """What is done to a site with the fault (`read`, `start`, `stop` or `sweep`), and what that comes to."""
+    """What is done to a site with the fault (`read`, `start`, `stop`, `look` or `sweep`), and what that comes to."""
 
     do: str
     outcome: str
@@ -61,6 +61,8 @@ CASES = {
     "cert-expired": Case("read", "unreachable", "tls", "expired"),
     "cert-self-signed": Case("read", "unreachable", "tls", "not trusted"),
     "cert-name": Case("read", "unreachable", "tls", "another name"),
+    "cert-incomplete": Case("read", "unreachable", "tls", "not trusted"),
+    "cert-issuer-ending": Case("look", "failed", "unhealthy", "tls"),
 }
 
 
@@ -81,7 +83,7 @@ async def test_a_fault_does_what_its_name_says(simulate: Simulate, write_invento
     assert ill.outcome == case.outcome
     error = getattr(ill, "error", None)
     assert (None if error is None else error.kind) == case.kind
-    if case.do == "sweep":
+    if case.do in ("sweep", "look"):
         value: Any = ill.value  # type: ignore[union-attr]
         assert [check["check"] for check in value["checks"] if check["status"] == "critical"][:1] == [case.message]
     elif case.message:
@@ -103,5 +105,7 @@ async def _done(inventory: Path, do: str) -> Report:
                 return await fleet.select().run(ops.services.start(service))
             case "stop":
                 return await fleet.select().run(ops.services.stop(service))
+            case "look":
+                return await sweep(fleet.select(), HealthOptions(only=("tls",)))
             case _:
                 return await sweep(fleet.select(), HealthOptions(only=SWEPT))

@@ -410,4 +410,4 @@ allow_plaintext = true
                 callback=lambda url, told=told, **_: CallbackResult(body=told),
             )
         found = await swept(write_inventory(text), "machine_certificates")
-    assert (found["status"], found["saw"]) == ("unknown", "0 certificates are valid, 1 can't be read")
+    assert (found["status"], found["saw"]) == ("unknown", "1 of 1 certificate can't be read")
