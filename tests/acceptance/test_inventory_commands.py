@@ -375,7 +375,7 @@ def test_a_record_that_can_not_be_read_is_a_sentence(folder: Path, tmp_path: Pat
     assert "none of this inventory is recorded" in asked()
     assert not database.exists()
     database.write_bytes(b"junk" * 1000)
-    assert f"{database}: file is not a database. Move that file away" in asked()
+    assert f"{database}: it is damaged. Move that file away" in asked()
     database.unlink()
     database.mkdir()
     assert f"{database}: unable to open database file" in asked()

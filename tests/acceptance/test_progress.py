@@ -32,7 +32,7 @@ def live(lines: list[str]) -> str | None:
 async def test_a_sweep_with_slow_sites_shows_one_line_and_takes_it_away(
     simulate: Simulate, write_inventory: Write, columns: int
 ) -> None:
-    path = str(write_inventory(await simulate(sites=14, faults=SLOW, latency=0.1)))
+    path = str(write_inventory(await simulate(sites=26, faults=SLOW, latency=0.1)))
 
     def run() -> None:
         with Terminal("health", "-i", path, "--timeout", "2s", "--width", "4", columns=columns) as terminal:
@@ -45,11 +45,11 @@ async def test_a_sweep_with_slow_sites_shows_one_line_and_takes_it_away(
                     seen.append(line)
             assert terminal.end() == 1
             assert live(terminal.lines) is None, terminal.text
-            assert terminal.lines[0].startswith("ok  11 sites"), "the answer begins where the line was"
+            assert terminal.lines[0].startswith("ok  23 sites"), "the answer begins where the line was"
             assert all(len(line) < columns for line in seen)
             assert len(set(seen)) > 4, "it moves"
             told = " ".join(seen)
-            assert len(re.findall(r"\d+/14", told)) > 4
+            assert len(re.findall(r"\d+/26", told)) > 4
             assert "running" in told
             assert "failed" in told
             assert re.search(r"\d+s left", told)

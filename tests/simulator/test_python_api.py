@@ -132,7 +132,7 @@ async def test_a_record_that_can_not_be_read_is_an_error_of_usage(simulator: Sim
     database.parent.mkdir(parents=True)
     database.write_bytes(b"junk" * 1000)
     fleet = Fleet.from_inventory(write_inventory(simulator))
-    with pytest.raises(UsageError, match="file is not a database"):
+    with pytest.raises(UsageError, match="it is damaged"):
         fleet.select("@failed")
     assert len(fleet.select("all")) == 3
 

@@ -314,7 +314,7 @@ async def test_wire_5_15_an_encrypted_login_with_the_short_key_of_real_servers(s
     token = (await ask(f"{site.url}/admin/generateToken", form=form)).json["token"]
     assert (await ask(f"{site.url}/admin/info", {"token": token}, headers={"Referer": "here"})).json["loggedInUser"]
     assert site.requests("generateToken")[0].params["password"] == "***"
-    broken = {**form, "password": form["password"][:-2] + "00"}
+    broken = {**form, "password": form["password"][:-2] + ("00" if form["password"][-2:] != "00" else "01")}
     assert (await ask(f"{site.url}/admin/generateToken", form=broken)).code == 500
 
 
