@@ -143,7 +143,8 @@ def explain(error: OSError | sqlite3.Error, path: Path) -> str:
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_IOERR:
             # Some of what a full disk causes comes as another error: the memory that is shared in a file, for one.
             full = path.parent.is_dir() and shutil.disk_usage(path.parent).free < ROOM
-            reason = "its disk is full" if full else "it can't be written"
+            can_not = "opened" if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CANTOPEN else "written"
+            reason = "its disk is full" if full else f"it can't be {can_not}"
         case _:
             reason = str(error)
     return f"{path}: {reason}"

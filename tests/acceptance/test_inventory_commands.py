@@ -378,6 +378,6 @@ def test_a_record_that_can_not_be_read_is_a_sentence(folder: Path, tmp_path: Pat
     assert f"{database}: it is damaged. Move that file away" in asked()
     database.unlink()
     database.mkdir()
-    assert f"{database}: unable to open database file" in asked()
+    assert f"{database}: it can't be opened" in asked()
     assert "none of this inventory is recorded" in asked(FLEET_STATE_DIR="/proc/nope")
     assert "the record of the last run can't be read" in asked(FLEET_STATE_DIR=f"{folder / 'inventory.toml'}/x" * 300)
