@@ -9,8 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+from anyio.abc import SocketStream
 from anyio.streams.tls import TLSAttribute, TLSStream
 
+from fleet.client.names import Names
 from fleet.client.settings import CONNECT_LIMIT
 from fleet.client.tls import explain_certificate, explain_handshake
 from fleet.errors import ConnectFailed, TlsFailed
@@ -51,14 +53,14 @@ class PeerCertificate:
         return names.get("commonName") or names.get("organizationName")
 
 
-async def peer_certificate(url: str, context: ssl.SSLContext) -> PeerCertificate:
+async def peer_certificate(url: str, context: ssl.SSLContext, names: Names) -> PeerCertificate:
     """The certificate of the server at *url*, judged with *context* as that of every request is.
 
     Raises `TlsFailed` where it is refused, and `ConnectFailed` where there is no connection in time.
     """
     try:
         with anyio.fail_after(CONNECT_LIMIT):
-            async with _shaken(url, context) as stream:
+            async with _shaken(url, context, names) as stream:
                 channel = stream.extra(TLSAttribute.ssl_object)  # noqa: S610 - no database is near
                 der = channel.getpeercert(binary_form=True) or b""
                 decoded: Mapping[str, Any] = channel.getpeercert() or {}
@@ -73,7 +75,7 @@ async def peer_certificate(url: str, context: ssl.SSLContext) -> PeerCertificate
         raise ConnectFailed("no TLS connection came about") from None
 
 
-async def refusal_of_ours(url: str, context: ssl.SSLContext) -> TlsFailed | None:
+async def refusal_of_ours(url: str, context: ssl.SSLContext, names: Names) -> TlsFailed | None:
     """Why the server at *url* ends a connection on which nothing was asked; None where it waits for a request.
 
     With TLS 1.3 our side of the handshake is over before the server has judged our certificate, or that there is none.
@@ -82,7 +84,7 @@ async def refusal_of_ours(url: str, context: ssl.SSLContext) -> TlsFailed | None
     shaken = False
     with anyio.move_on_after(CONNECT_LIMIT):
         try:
-            async with _shaken(url, context) as stream:
+            async with _shaken(url, context, names) as stream:
                 shaken = True
                 with anyio.move_on_after(REFUSAL_LIMIT):
                     await stream.receive(1)
@@ -102,11 +104,22 @@ async def refusal_of_ours(url: str, context: ssl.SSLContext) -> TlsFailed | None
 
 
 @asynccontextmanager
-async def _shaken(url: str, context: ssl.SSLContext) -> AsyncIterator[TLSStream]:
+async def _shaken(url: str, context: ssl.SSLContext, names: Names) -> AsyncIterator[TLSStream]:
     parts = urlsplit(url)
     host = parts.hostname or ""
-    async with await anyio.connect_tcp(host, parts.port or 443) as raw:
+    async with await _connected(await names.addresses(host, parts.port or 443), parts.port or 443) as raw:
         yield await TLSStream.wrap(raw, hostname=host, ssl_context=context, standard_compatible=False)
+
+
+async def _connected(addresses: Sequence[str], port: int) -> SocketStream:
+    """A connection to the first of *addresses* that takes one; raises `OSError` as the last one did."""
+    failure = OSError("the name has no address")
+    for address in addresses:
+        try:
+            return await anyio.connect_tcp(address, port)
+        except OSError as error:
+            failure = error
+    raise failure
 
 
 def _chain(channel: Any) -> tuple[bytes, ...]:
