@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 
 
@@ -25,6 +27,15 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         # All is said and done: a signal while the interpreter ends would only show a traceback.
         signal.signal(number, signal.SIG_IGN)
+    threads = sys.modules.get("threading")
+    if threads is not None and any(
+        not each.daemon for each in threads.enumerate() if each is not threads.main_thread()
+    ):
+        # A thread that still waits for a key ring, or for a file on a server that is gone, must not hold up the end.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(status)
     sys.exit(status)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+from anyio.abc import SocketStream
 from anyio.streams.tls import TLSAttribute, TLSStream
 
+from fleet.client.names import Names
 from fleet.client.reaching import RUNS_HINT, connect_failure
 from fleet.client.settings import CONNECT_LIMIT
 from fleet.client.shown import Shown, sent_on, shown
@@ -65,7 +67,7 @@ class PeerCertificate:
         return names.get("commonName") or names.get("organizationName")
 
 
-async def peer_certificate(url: str, context: ssl.SSLContext, *, sent: bool = False) -> PeerCertificate:
+async def peer_certificate(url: str, context: ssl.SSLContext, names: Names, *, sent: bool = False) -> PeerCertificate:
     """The certificate of the server at *url*, judged with *context* as that of every request is.
 
     With *sent* it is also told which certificates the server sent; where Python can't tell, or the server's own was
@@ -76,7 +78,7 @@ async def peer_certificate(url: str, context: ssl.SSLContext, *, sent: bool = Fa
     told: Shown | None = None
     try:
         with anyio.fail_after(CONNECT_LIMIT):
-            async with _shaken(url, context) as stream:
+            async with _shaken(url, context, names) as stream:
                 channel = stream.extra(TLSAttribute.ssl_object)  # noqa: S610 - no database is near
                 der = channel.getpeercert(binary_form=True) or b""
                 decoded: Mapping[str, Any] = channel.getpeercert() or {}
@@ -121,7 +123,7 @@ def _cause_of(error: OSError) -> OSError:
     return cause if isinstance(cause, OSError) else error
 
 
-async def refusal_of_ours(url: str, context: ssl.SSLContext) -> TlsFailed | None:
+async def refusal_of_ours(url: str, context: ssl.SSLContext, names: Names) -> TlsFailed | None:
     """Why the server at *url* ends a connection on which nothing was asked; None where it waits for a request.
 
     With TLS 1.3 our side of the handshake is over before the server has judged our certificate, or that there is none.
@@ -130,7 +132,7 @@ async def refusal_of_ours(url: str, context: ssl.SSLContext) -> TlsFailed | None
     shaken = False
     with anyio.move_on_after(CONNECT_LIMIT):
         try:
-            async with _shaken(url, context) as stream:
+            async with _shaken(url, context, names) as stream:
                 shaken = True
                 with anyio.move_on_after(REFUSAL_LIMIT):
                     await stream.receive(1)
@@ -150,8 +152,19 @@ async def refusal_of_ours(url: str, context: ssl.SSLContext) -> TlsFailed | None
 
 
 @asynccontextmanager
-async def _shaken(url: str, context: ssl.SSLContext) -> AsyncIterator[TLSStream]:
+async def _shaken(url: str, context: ssl.SSLContext, names: Names) -> AsyncIterator[TLSStream]:
     parts = urlsplit(url)
     host = parts.hostname or ""
-    async with await anyio.connect_tcp(host, parts.port or 443) as raw:
+    async with await _connected(await names.addresses(host, parts.port or 443), parts.port or 443) as raw:
         yield await TLSStream.wrap(raw, hostname=host, ssl_context=context, standard_compatible=False)
+
+
+async def _connected(addresses: Sequence[str], port: int) -> SocketStream:
+    """A connection to the first of *addresses* that takes one; raises `OSError` as the last one did."""
+    failure = OSError("the name has no address")
+    for address in addresses:
+        try:
+            return await anyio.connect_tcp(address, port)
+        except OSError as error:
+            failure = error
+    raise failure

@@ -210,7 +210,7 @@ class SiteClient:
         if self._way.tls is None or self._way.proxy is not None:
             return None
         async with self._run.transport.sockets.place():
-            return await peer_certificate(self.site.url, self._way.tls, sent=sent)
+            return await peer_certificate(self.site.url, self._way.tls, self._run.transport.names, sent=sent)
 
     # Retry and breaker
 

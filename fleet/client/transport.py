@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
 import ssl
 import time
 import zlib
@@ -21,6 +20,7 @@ from yarl import URL
 
 from fleet.client.handshake import refusal_of_ours
 from fleet.client.holding import Holding
+from fleet.client.names import AT_ONCE, Names
 from fleet.client.reaching import RUNS_HINT, connect_failure, name_unknown, reason_of
 from fleet.client.settings import CONNECT_LIMIT, ClientSettings
 from fleet.client.sockets import NoDescriptor, Sockets, sockets_allowed
@@ -35,7 +35,7 @@ from fleet.errors import (
     TooLarge,
 )
 from fleet.inventory.secrets import Secret
-from fleet.inventory.tables import leads_nowhere, origin_of
+from fleet.inventory.tables import origin_of
 from fleet.protocol.message import Request, Response
 
 __all__ = ["DIRECT", "Transport", "Way"]
@@ -85,6 +85,7 @@ class Transport:
         self._accounts: dict[tuple[str | None, Secret], bool] = {}
         self._introducing: dict[tuple[str | None, Secret], anyio.Lock] = {}
         self.sockets = Sockets(sockets_allowed())
+        self.names = Names(min(AT_ONCE, max(2, self.sockets.allowed // 8)))
         self.requests = 0
 
     async def __aenter__(self) -> Self:
@@ -97,7 +98,7 @@ class Transport:
             happy_eyeballs_delay=None,
             ttl_dns_cache=300,
             dns_cache_max_size=20_000,
-            resolver=_Resolver(),
+            resolver=self.names,
             socket_factory=self.sockets.make,
             **({"keepalive_timeout": self._settings.keepalive} if keep else {"force_close": True}),
         )
@@ -216,7 +217,7 @@ class Transport:
         if way.tls is None or way.proxy is not None or origin in self._patient:
             return translated
         async with self.sockets.place():
-            refusal = await refusal_of_ours(request.url, way.tls)
+            refusal = await refusal_of_ours(request.url, way.tls, self.names)
         if refusal is None:
             # It waits for requests: what broke was something else, and is not asked about again.
             self._patient.add(origin)
@@ -324,23 +325,6 @@ def _encoded(fields: Mapping[str, str]) -> str:
         f"{value if value.isalnum() and value.isascii() else quote_plus(value)}"
         for name, value in fields.items()
     )
-
-
-class _Resolver(aiohttp.ThreadedResolver):
-    """Looks names up as the system does, and takes no address that can't be a site's: a name may lead anywhere."""
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[aiohttp.abc.ResolveResult]:
-        found = await super().resolve(host, port, family)
-        kept = [result for result in found if not leads_nowhere(result["host"])]
-        if found and not kept:
-            raise ConnectFailed(
-                f"the name {host} leads to a link-local, unspecified or multicast address, which is no site's",
-                passing=False,
-                hint="check the host in `url`, and who answers for its name",
-            )
-        return kept
 
 
 def _too_large(cap: int) -> TooLarge:
