@@ -33,7 +33,7 @@ from fleet.client.trace import MASK, SECRET_FIELDS
 from fleet.errors import AuditFailed, SiteError
 from fleet.outcome import outcome_of, timestamp
 
-__all__ = ["AuditLog", "Origin", "audit_file", "read_audit", "without_secrets"]
+__all__ = ["AuditLog", "Origin", "audit_file", "parameters_of", "read_audit", "without_secrets"]
 
 SCHEMA = "fleet.audit/1"
 NAME = "audit.jsonl"
@@ -161,7 +161,7 @@ class AuditLog:
             "account": client.site.username,
             "operation": operation.name,
             "path": operation.path,
-            "parameters": self._kept(_parameters(operation)),
+            "parameters": self._kept(parameters_of(operation)),
             "before": self._kept(state),
         }
 
@@ -215,9 +215,12 @@ def _ends_with_line(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
-def _parameters(operation: Operation[Any]) -> dict[str, str]:
+def parameters_of(operation: Operation[Any]) -> dict[str, str]:
+    """The parameters of *operation* as they may be shown and kept: without what is secret by its name."""
     hidden = SECRET_FIELDS | operation.secrets
-    return {key: MASK if hidden & {key, key.lower()} else value for key, value in operation.parameters.items()}
+    told = {key: MASK if hidden & {key, key.lower()} else value for key, value in operation.parameters.items()}
+    shown: dict[str, str] = without_secrets(told)
+    return shown
 
 
 def _each_text(value: Any, change: Callable[[str], str]) -> Any:

@@ -125,11 +125,10 @@ class SiteError(FleetError):
     """One site could not be asked, or said no.
 
     `kind` is the stable public name of the cause. `code` is the site's own code where it gave one. `passing` says
-    whether the same request may succeed a moment later, `may_have_arrived` whether the site may have acted on it.
-    `fate_open` says
-    whether it is open what the site did, since no answer of its own came back. `retry_after` is the pause in seconds
-    that the site asked for. `site` and `attempts` are filled in by the client.
-    `value` is what was learnt all the same (the health checks that did run), if anything was.
+    whether the same request may succeed a moment later, `may_have_arrived` whether the site may have acted on it, and
+    `fate_open` whether it is open what the site did, since no answer of its own came back. `retry_after` is the pause in
+    seconds that the site asked for. `site` and `attempts` are filled in by the client. `value` is what was learnt all the
+    same (the health checks that did run), if anything was.
     The message and the hint never hold a secret, a query string, a header or a body.
     """
 

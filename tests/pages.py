@@ -34,9 +34,7 @@ import inspect
 import io
 import json
 import os
-import random
 import re
-import socket
 import subprocess
 import sys
 import tomllib
@@ -54,6 +52,7 @@ from sybil import Document, Example, Region
 from sybil.parsers.markdown.lexers import DirectiveInHTMLCommentLexer, FencedCodeBlockLexer
 
 from fleet.simulator import Simulator
+from tests.processes import free_base
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 30.0
@@ -154,7 +153,7 @@ class Page:
 
     def __init__(self, document: Document, folder: Path, addresses: dict[str, str]) -> None:
         self.folder = folder
-        self._port = free_ports(40)
+        self._port = free_base(40)
         # The simulator of the pages is where its first 25 sites are by default.
         simulated = {f"//127.0.0.1:{16080 + n}/": f"//127.0.0.1:{self._port + n}/" for n in range(26)}
         self._addresses = {**addresses, **simulated}
@@ -403,19 +402,6 @@ def _standing_in(folder: Path, environment: dict[str, str]) -> Iterator[None]:
         os.chdir(before)
         os.environ.clear()
         os.environ.update(kept)
-
-
-def free_ports(count: int) -> int:
-    """A port after which *count* are free."""
-    while True:
-        base = random.randrange(20_000, 30_000, 50)
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in range(base, base + count):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return base
 
 
 @contextmanager

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import anyio
 import anyio.to_thread
 
-__all__ = ["FLEET", "clean", "ended", "fleet", "is_root", "outcomes_of", "shell", "started", "wait_for"]
+__all__ = ["FLEET", "clean", "ended", "fleet", "free_base", "is_root", "outcomes_of", "shell", "started", "wait_for"]
 
 FLEET = [sys.executable, "-m", "fleet"]
+
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12
+PORTS = range(20_000 + 1000 * _WORKER, 21_000 + 1000 * _WORKER, 10)
+"""Where free ports are looked for: below those that the system gives out by itself, and apart for each test worker."""
 
 
 async def fleet(
@@ -89,6 +95,19 @@ async def wait_for(what: Callable[[], Any], within: float = 20.0) -> None:
     with anyio.fail_after(within):
         while not what():
             await anyio.sleep(0.01)
+
+
+def free_base(count: int, places: range = PORTS) -> int:
+    """A port of *places* that is free, as are the *count* behind it."""
+    for base in random.sample(places, min(200, len(places))):
+        with ExitStack() as stack:
+            try:
+                for port in range(base, base + count + 1):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return base
+    raise AssertionError("no ports are free")
 
 
 def clean(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 from fleet.errors import BadAnswer, LoginRefused, SiteError
 from fleet.inventory.secrets import Secret
-from fleet.protocol.envelope import decipher
+from fleet.protocol.envelope import NO_SITE_TEXTS, UPGRADE_TEXT, decipher
 from fleet.protocol.fields import as_int
 from fleet.protocol.message import Request, Response
 
@@ -81,7 +81,7 @@ def _judged(error: SiteError, response: Response, account: str) -> SiteError:
     if isinstance(error, LoginRefused):
         return error
     told = error.message
-    if "not participating in any site" in told.lower() or "upgrade in progress" in told.lower():
+    if any(text in told.lower() for text in (*NO_SITE_TEXTS, UPGRADE_TEXT)):
         return error
     refused = error.code in (400, 401, 403) and error.kind in (
         "forbidden",

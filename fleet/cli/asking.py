@@ -71,18 +71,13 @@ def confirm_change(
 
 def _describe(operation: Operation[Any], names: Sequence[str]) -> None:
     from fleet.admin.operation import Effect
-    from fleet.audit import without_secrets
-    from fleet.client.trace import MASK, SECRET_FIELDS
+    from fleet.audit import parameters_of
     from fleet.render.clean import one_line
     from fleet.render.columns import plural
     from fleet.render.names import fold_names
 
     click.echo(f"{operation.name} on {plural(len(names), 'site')}: {fold_names(names, 200)}", err=True)
-    hidden = SECRET_FIELDS | operation.secrets
-    told = [
-        f"{key}={MASK if hidden & {key, key.lower()} else one_line(str(without_secrets(value)), 60)}"
-        for key, value in operation.parameters.items()
-    ]
+    told = [f"{key}={one_line(value, 60)}" for key, value in parameters_of(operation).items()]
     click.echo(one_line("  " + "  ".join([operation.method, operation.path, *told]), 400), err=True)
     if operation.effect is Effect.DISRUPT:
         click.echo("  This restarts services, a machine, or the site.", err=True)

@@ -61,7 +61,7 @@ def list_(common: Common, since: float | None, last: int | None) -> int:
         for record in read_audit(audit_file())
         if str(record.get("at", "")) >= begin and (wanted is None or record.get("site") in wanted)
     ]
-    found.sort(key=lambda record: str(record["at"]))
+    found.sort(key=lambda record: str(record.get("at", "")))
     found = found[-last:] if last else found
     match common.format:
         case "json":
@@ -77,7 +77,7 @@ def list_(common: Common, since: float | None, last: int | None) -> int:
             elif form == "markdown":
                 click.echo(as_markdown(header, rows), nl=False)
             else:
-                state = header.index("outcome")
+                state = header.index("outcome") if "outcome" in header else None
                 write_lines(
                     columns(header, rows, terminal_of(), state=state, compact=True) if rows else [], terminal_of()
                 )

@@ -171,13 +171,13 @@ def _another(site: Site, error: SiteError, ca: Path | None) -> tuple[str, Path |
 def _site(url: str, name: str | None, ca: Path | None) -> Site:
     """The site at *url*; raises `UsageError` for an address that an inventory would refuse."""
     from fleet.inventory.model import Site, Tls
-    from fleet.inventory.tables import is_loopback, origin_of
+    from fleet.inventory.tables import host_of, is_loopback
 
     wanted, told = base_url(url)
     address = _address(wanted, "url")
     for sentence in told:
         click.echo(sentence, err=True)
-    if address.startswith("http://") and not is_loopback(origin_of(address)[7:].rpartition(":")[0].strip("[]")):
+    if address.startswith("http://") and not is_loopback(host_of(address)):
         raise UsageError("http:// would send the password in clear: give the site's https:// address")
     return Site(name=name or name_for(address), url=address, tls=Tls(ca=ca.absolute()) if ca else Tls())
 
@@ -197,7 +197,7 @@ def _address(text: str, key: str) -> str:
 def _federated(site: Site, about: Mapping[str, Any], portal: str | None, asks: bool) -> Site:
     """*site* with the portal at which it signs in, where it is federated and the user names or confirms that."""
     from fleet.inventory.model import Auth
-    from fleet.inventory.tables import is_loopback, origin_of
+    from fleet.inventory.tables import host_of, is_loopback
     from fleet.render.clean import one_line
 
     owner = about.get("owningSystemUrl")
@@ -209,7 +209,7 @@ def _federated(site: Site, about: Mapping[str, Any], portal: str | None, asks: b
     if portal is None:
         return site
     address = _address(portal.strip().rstrip("/"), "portal")
-    if address.startswith("http://") and not is_loopback(origin_of(address)[7:].rpartition(":")[0].strip("[]")):
+    if address.startswith("http://") and not is_loopback(host_of(address)):
         raise UsageError("http:// would send the password in clear: give the portal's https:// address with --portal")
     return replace(site, auth=Auth(kind="portal", portal=address))
 

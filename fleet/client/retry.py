@@ -78,7 +78,6 @@ class Retrying:
         attempt: Callable[[], Awaitable[T]],
         *,
         repeatable: bool,
-        attempts: int | None = None,
     ) -> T:
         """Await *attempt* until it returns, or its error may not be repeated, or patience ends; raises the last error.
 
@@ -95,7 +94,7 @@ class Retrying:
         # Most requests succeed at once and never come here: tenacity's bookkeeping is paid by those that fail.
         patience = _Patience(
             self._policy,
-            attempts or self._attempts,
+            self._attempts,
             self._budgets,
             self._random,
             repeatable,

@@ -23,13 +23,12 @@ CONNECT_LIMIT = 5.0
 class RetryPolicy:
     """How patient one run is; times are seconds.
 
-    A read is sent at most `attempts` times, with pauses of a random length between 0 and `base`, doubling up to `cap`
-    (full jitter). `lock_patience` is how long the lock of another administrative operation is waited out. The budget
-    of the whole run allows `budget_floor` repetitions plus `budget_share` of all first attempts, one site
+    How often a read is sent again is said by its site (`retries`). Pauses have a random length between 0 and `base`,
+    doubling up to `cap` (full jitter). `lock_patience` is how long the lock of another administrative operation is waited
+    out. The budget of the whole run allows `budget_floor` repetitions plus `budget_share` of all first attempts, one site
     `site_floor` plus the same share of its own.
     """
 
-    attempts: int = 3
     base: float = 0.5
     cap: float = 20.0
     lock_patience: float = 60.0
@@ -54,4 +53,3 @@ class ClientSettings:
     keepalive: float = 3.0
     """Seconds that an idle connection is kept: long enough between two calls of one sweep, and no longer."""
     on_exchange: Callable[[Exchange], None] | None = None
-    allow_commands: bool = False

@@ -242,10 +242,17 @@ class SiteClient:
 
     async def _attempt(self, operation: Operation[T]) -> T:
         """One attempt: the breaker lets it through, a token is presented, the answer is deciphered."""
+        return await self._let_through(lambda: self._with_token(operation))
+
+    async def _signed_in(self) -> None:
+        await self._let_through(self._token)
+
+    async def _let_through(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """What *attempt* comes to, if the breaker lets it through, which is told how it ended."""
         breaker = self._breaker
         breaker.check(self._run.clock())
         try:
-            value = await self._with_token(operation)
+            value = await attempt()
         except SiteError as error:
             if counts_against_site(error):
                 breaker.failed(self._run.clock())
@@ -257,19 +264,6 @@ class SiteClient:
             raise
         breaker.succeeded()
         return value
-
-    async def _signed_in(self) -> None:
-        self._breaker.check(self._run.clock())
-        try:
-            await self._token()
-        except SiteError as error:
-            if counts_against_site(error):
-                self._breaker.failed(self._run.clock())
-            raise
-        except BaseException:
-            self._breaker.abandoned()
-            raise
-        self._breaker.succeeded()
 
     # Token
 

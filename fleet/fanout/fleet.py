@@ -52,6 +52,12 @@ def _seconds(value: Seconds) -> float | None:
     return seconds
 
 
+def _checked_width(width: int) -> int:
+    if width < 1:
+        raise UsageError("the width is how many sites are worked on at once: at least 1")
+    return width
+
+
 class Fleet:
     """Many sites and what may be done with them; an async context manager that holds connections and tokens.
 
@@ -73,10 +79,8 @@ class Fleet:
         keep_clients: bool = True,
         last_run: Callable[[], Mapping[str, str] | None] = lambda: None,
     ) -> None:
-        if width < 1:
-            raise UsageError("the width is how many sites are worked on at once: at least 1")
         self.inventory = inventory
-        self.width = width
+        self.width = _checked_width(width)
         self.deadline = _seconds(deadline)
         self._last_run = last_run
         self.secrets = SecretStore(hidden=inventory.secret_variables)
@@ -155,7 +159,7 @@ class Selection:
             self.sites,
             _as_work(work),
             self.fleet.clients,
-            width=width or self.fleet.width,
+            width=self.fleet.width if width is None else _checked_width(width),
             deadline=math.inf if limit is None else anyio.current_time() + limit,
             stop=stop,
             progress=progress,
@@ -185,8 +189,8 @@ class Selection:
         moment it is known; with *keep* False none is held beyond that. Raises `UsageError` for a bad mode or query.
         """
         ask = None if query is None else compile_query(query)
+        order = {site.name: place for place, site in enumerate(self.sites)}
         if aggregator is None and merge is not None:
-            order = {site.name: place for place, site in enumerate(self.sites)}
             if baseline is not None and baseline not in order:
                 raise UsageError(f"the baseline {baseline!r} is not among the selected sites")
             aggregator = make_aggregator(merge, order=order, baseline=baseline, mask=self.fleet.inventory.mask)
@@ -210,25 +214,24 @@ class Selection:
                     on_outcome(outcome)
                 if keep:
                     kept.append(outcome)
-        place = {site.name: number for number, site in enumerate(self.sites)}
-        kept.sort(key=lambda outcome: place[outcome.site])
+        kept.sort(key=lambda outcome: order[outcome.site])
         return Report(
             command=command,
             started=wall,
             elapsed=time.monotonic() - clock,
             outcomes=kept,
             merged=None if aggregator is None else aggregator.report(state),
-            warnings=[*warnings_for(self.sites), *misfits, *self._notes(place)],
+            warnings=[*warnings_for(self.sites), *misfits, *self._notes(order)],
             dry_run=dry_run,
             interrupted=not stop.launching,
             counts=counts,
             names=names,
         )
 
-    def _notes(self, place: Mapping[str, int]) -> list[ReportWarning]:
+    def _notes(self, order: Mapping[str, int]) -> list[ReportWarning]:
         """What was noted about sites of this selection since somebody asked last, in inventory order."""
         notes = self.fleet.clients.notes
-        mine = sorted((key for key in notes if key[0] in place), key=lambda key: (place[key[0]], key[1]))
+        mine = sorted((key for key in notes if key[0] in order), key=lambda key: (order[key[0]], key[1]))
         return [ReportWarning(site=site, kind=kind, message=notes.pop((site, kind))) for site, kind in mine]
 
 

@@ -32,9 +32,6 @@ __all__ = ["Origin", "Source", "find_sources", "load", "load_with_origins"]
 
 FILE_CAP = 16 * 1024 * 1024
 TOP_KEYS = ("defaults", "groups", "sites", "mask")
-MERGED = ("labels", "checks")
-"""Tables that are put together key by key; every other value is taken whole from the nearest table that has it."""
-
 NESTING_CAP = 100
 """How deep groups may nest; a site would be in as many groups as the chain is long."""
 
@@ -507,7 +504,7 @@ def _origin(layer: _Layer, path: tuple[str, ...], value: Any) -> Origin:
 
 
 def _fold(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The values of *layers*, nearest first, put together; labels and checks key by key."""
+    """The values of *layers*, nearest first, put together: labels and checks key by key, every other value whole."""
     folded: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():

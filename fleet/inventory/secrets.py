@@ -64,8 +64,8 @@ class Secret:
 class CredentialRef:
     """Where a secret lies, never the secret: a variable, a file, a key ring entry, or a command that prints it.
 
-    `plain` is a text that the inventory holds in clear, which it must allow in so many words. `trusted` says whether
-    the inventory that names a command is one from which commands may run, and `refusal` why it is not.
+    `plain` is a text that the inventory holds in clear, which it must allow in so many words. `refusal` says why
+    a command may not run, if it may not.
     """
 
     kind: Literal["env", "file", "keyring", "command", "plain"]

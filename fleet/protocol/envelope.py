@@ -6,7 +6,6 @@ import codecs
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
@@ -26,7 +25,16 @@ from fleet.errors import (
 )
 from fleet.protocol.message import Response
 
-__all__ = ["CERTIFICATE_HINT", "DEPTH_CAP", "decipher", "failure_of", "parse_json", "retry_after_of"]
+__all__ = [
+    "CERTIFICATE_HINT",
+    "DEPTH_CAP",
+    "NO_SITE_TEXTS",
+    "UPGRADE_TEXT",
+    "decipher",
+    "failure_of",
+    "parse_json",
+    "retry_after_of",
+]
 
 DEPTH_CAP = 64
 """Levels of nesting that an answer may have."""
@@ -58,7 +66,6 @@ def decipher(
     binary: bool = False,
     status_is_data: bool = False,
     success_is_data: bool = False,
-    redirected: bool = False,
     on_odd: Callable[[], None] | None = None,
 ) -> Any:
     """The value in *response*, converted to the type *answer* (`dict` keeps the JSON object as it is).
@@ -75,7 +82,7 @@ def decipher(
         return response.body
     if response.status >= 400:
         raise _status_error(response)
-    value, odd = _json_of(response, redirected or response.redirected)
+    value, odd = _json_of(response)
     if odd and on_odd is not None:
         on_odd()
     if isinstance(value, dict):
@@ -102,11 +109,10 @@ def failure_of(
 ) -> SiteError | None:
     """The error that the JSON object *value* is, or None for a success."""
     error = value.get("error")
-    if error is not None and error is not False and "error" in value:
-        if isinstance(error, dict):
-            return _error_from(error.get("code"), _words(error, "message", "details"), error)
-        if isinstance(error, str):
-            return _error_from(value.get("code"), error, value)
+    if isinstance(error, dict):
+        return _error_from(error.get("code"), _words(error, "message", "details"), error)
+    if isinstance(error, str):
+        return _error_from(value.get("code"), error, value)
     status = value.get("status")
     if isinstance(status, str) and not status_is_data and status.lower() in FAILURE_WORDS:
         return _error_from(value.get("code"), _words(value, "messages", "message", "detail"), value)
@@ -142,8 +148,8 @@ def parse_json(body: bytes) -> tuple[Any, bool]:
     return value, odd
 
 
-def retry_after_of(response: Response, now: float | None = None) -> float | None:
-    """The pause in seconds that a `Retry-After` header asks for, given as seconds or as a date."""
+def retry_after_of(response: Response) -> float | None:
+    """The pause in seconds that a `Retry-After` header asks for, given as seconds, or as a date beside the server's `Date`."""
     text = response.headers.get("retry-after", "").strip()
     if not text:
         return None
@@ -151,8 +157,7 @@ def retry_after_of(response: Response, now: float | None = None) -> float | None
         return float(min(int(text[:9]), 86_400))
     try:
         when = parsedate_to_datetime(text)
-        reference = response.headers.get("date")
-        start = parsedate_to_datetime(reference) if reference else datetime.fromtimestamp(now or 0.0, UTC)
+        start = parsedate_to_datetime(response.headers.get("date", ""))
         if when.tzinfo is None or start.tzinfo is None:
             return None
         return min(max(0.0, (when - start).total_seconds()), 86_400.0)
@@ -177,11 +182,7 @@ def _status_error(response: Response) -> SiteError:
         source = inner if isinstance(inner, dict) else value
         words = told.message if told is not None else _words(source, "messages", "message", "details")
         code = _code(source.get("code"))
-        if (
-            told is not None
-            and isinstance(told, TokenRefused | Locked | NotFound)
-            and status in (403, 404, 498, 499, 500)
-        ):
+        if isinstance(told, TokenRefused | Locked | NotFound) and status in (403, 404, 498, 499, 500):
             return told
     message = words or f"HTTP {status}" + _page_cause(response)
     pause = retry_after_of(response)
@@ -237,7 +238,7 @@ def _page_cause(response: Response) -> str:
 # Pages
 
 
-def _json_of(response: Response, redirected: bool) -> tuple[Any, bool]:
+def _json_of(response: Response) -> tuple[Any, bool]:
     body = response.body
     if not body.strip():
         raise BadAnswer(
@@ -249,19 +250,17 @@ def _json_of(response: Response, redirected: bool) -> tuple[Any, bool]:
     except BadAnswer as error:
         if _looks_json(body):
             raise BadAnswer(f"{error.message}, though it begins like it", hint="it may be cut off") from None
-        _raise_for_page(response, redirected)
+        raise _page_error(response) from None
 
 
-def _raise_for_page(response: Response, redirected: bool) -> NoReturn:
+def _page_error(response: Response) -> SiteError:
     kind = _page_kind(response.body)
-    if kind == "a login page":
-        if redirected:
-            raise _web_tier(
-                "the site sent us to a login page",
-                hint="use an address that leads past the web-tier sign-on",
-            )
-        raise BadAnswer(f"the answer is {kind}, not JSON", hint=_hint_for_page(response))
-    raise BadAnswer(f"the answer is {kind}, not JSON", hint=_hint_for_page(response))
+    if kind == "a login page" and response.redirected:
+        return _web_tier(
+            "the site sent us to a login page",
+            hint="use an address that leads past the web-tier sign-on",
+        )
+    return BadAnswer(f"the answer is {kind}, not JSON", hint=_hint_for_page(response))
 
 
 def _web_tier(message: str, *, hint: str, code: int | None = None) -> LoginRefused:

@@ -179,6 +179,10 @@ async def test_every_change_has_its_intent_and_its_result_on_record(
     chosen = json.loads((await run(["audit", "list", "-i", path, "-s", "sim-0002", "-o", "json"])).stdout)
     assert [record["site"] for record in chosen] == ["sim-0002"]
     assert (await run(["audit", "list", "--last", "1", "-o", "ndjson"])).stdout.count("\n") == 1
+    narrow = await run(["audit", "list", "--columns", "site,operation", "-o", "table"])
+    header, *rows = [line.split() for line in narrow.stdout.splitlines()]
+    assert header == ["site", "operation"]
+    assert sorted(rows) == [["sim-0001", "mode.update"], ["sim-0002", "mode.update"]]
 
 
 async def test_a_failed_change_is_on_record(simulator: Simulator, write_inventory: Write) -> None:

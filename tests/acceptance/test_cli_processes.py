@@ -21,7 +21,7 @@ import pytest
 
 from fleet.cli.main import cli
 from fleet.simulator import Simulator
-from tests.pages import free_ports
+from tests.processes import free_base
 
 Simulate = Callable[..., Awaitable[Simulator]]
 Write = Callable[[Simulator | str], Path]
@@ -349,7 +349,7 @@ async def test_the_deadline_ends_a_run_and_says_which_sites_were_not_asked(
 
 def test_the_simulator_ends_on_a_signal_and_leaves_nothing(tmp_path: Path) -> None:
     environment = {**os.environ, "FLEET_PASSWORD": "another secret"}
-    out, port = tmp_path / "s.toml", str(free_ports(4))
+    out, port = tmp_path / "s.toml", str(free_base(4))
     with subprocess.Popen(
         [
             *FLEET,

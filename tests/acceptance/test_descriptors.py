@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from fleet.client.sockets import NoDescriptor, Sockets
 from fleet.errors import ConnectFailed
 from fleet.simulator import Simulator
-from tests.processes import clean, shell
+from tests.processes import clean, free_base, shell
 
 Simulate = Callable[..., Awaitable[Simulator]]
 Write = Callable[[Simulator | str], Path]
@@ -59,10 +60,12 @@ async def test_a_sweep_of_several_connections_a_site_fits_too(simulate: Simulate
 async def test_waiting_for_a_descriptor_is_not_part_of_a_request_s_time(
     simulate: Simulate, write_inventory: Write
 ) -> None:
-    # Each of the two requests takes 0.1 s of its second; those at the end of the queue wait longer than that.
-    simulator = await simulate(sites=150, paths=True, latency=0.1)
+    # Each of the two requests takes 0.3 s of its limit; those at the end of the queue wait longer than that.
+    simulator = await simulate(sites=150, paths=True, latency=0.3)
     path = write_inventory(simulator)
-    done = await shell(f"ulimit -n 40; fleet call admin/info -i {path} -o ndjson --timeout 1s --width 500 -v")
+    started = time.monotonic()
+    done = await shell(f"ulimit -n 40; fleet call admin/info -i {path} -o ndjson --timeout 3s --width 500 -v")
+    assert time.monotonic() - started > 3, "somebody has waited for longer than the limit"
     assert Counter(json.loads(line)["outcome"] for line in done.stdout.splitlines()) == {"ok": 150}
 
 
@@ -142,7 +145,7 @@ async def test_who_waits_gets_room_in_turn() -> None:
 
 def test_the_simulator_raises_its_soft_limit_too(tmp_path: Path) -> None:
     command = (
-        f"ulimit -S -n 64; exec {sys.executable} -m fleet simulate --sites 200 --port 30100 --for 200ms "
+        f"ulimit -S -n 64; exec {sys.executable} -m fleet simulate --sites 200 --port {free_base(200)} --for 200ms "
         f"--inventory-out {tmp_path / 's.toml'}"
     )
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
@@ -151,7 +154,7 @@ def test_the_simulator_raises_its_soft_limit_too(tmp_path: Path) -> None:
 
 def test_a_simulator_that_can_t_have_enough_says_what_would_help(tmp_path: Path) -> None:
     command = (
-        f"ulimit -n 64; exec {sys.executable} -m fleet simulate --sites 200 --port 30400 --for 200ms "
+        f"ulimit -n 64; exec {sys.executable} -m fleet simulate --sites 200 --port {free_base(200)} --for 200ms "
         f"--inventory-out {tmp_path / 's.toml'}"
     )
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -11,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import anyio
+import anyio.to_thread
 import pytest
 
 from fleet.errors import ConfigFailed
@@ -350,6 +351,16 @@ def alive(pid: int) -> bool:
         return False
 
 
+def all_end(pids: Path) -> bool:
+    """Whether the processes in the file *pids* end: one that is killed is there for a moment longer."""
+    end = time.monotonic() + 10
+    while any(alive(int(pid)) for pid in pids.read_text().split()):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 HANGING = """
 import os, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -361,27 +372,33 @@ time.sleep(60)
 def test_a_command_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     arguments = tuple(json.loads(script(tmp_path / "hang.py", HANGING.format(pids=str(pids)))))
-    store = SecretStore(command_limit=2.0)
+    store = SecretStore(command_limit=5.0)
     started = time.monotonic()
     with pytest.raises(ConfigFailed) as caught:
         store.resolve(CredentialRef(kind="command", arguments=arguments))
-    assert time.monotonic() - started < 10
-    assert caught.value.message == f"the secret command {sys.executable} took more than 2 s"
+    assert time.monotonic() - started < 30
+    assert caught.value.message == f"the secret command {sys.executable} took more than 5 s"
     assert caught.value.hint == "run it by hand: it may be waiting for an answer"
-    assert not any(alive(int(pid)) for pid in pids.read_text().split())
+    assert all_end(pids)
 
 
 def test_a_command_whose_child_keeps_the_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
     body = (
         "import subprocess, sys\n"
-        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(4)'], start_new_session=True)\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)'], start_new_session=True)\n"
+        f"open({str(pid)!r}, 'w').write(str(child.pid))\n"
         "print('simulated')\n"
     )
     arguments = tuple(json.loads(script(tmp_path / "agent.py", body)))
     started = time.monotonic()
-    secret = SecretStore().resolve(CredentialRef(kind="command", arguments=arguments))
-    assert secret.reveal() == "simulated"
-    assert time.monotonic() - started < 3.5
+    try:
+        secret = SecretStore().resolve(CredentialRef(kind="command", arguments=arguments))
+        assert secret.reveal() == "simulated"
+        assert time.monotonic() - started < 20, "the child would hold the pipe for longer"
+        assert alive(int(pid.read_text()))
+    finally:
+        os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
 def test_one_that_looks_long_holds_up_nobody_else(tmp_path: Path) -> None:
@@ -405,7 +422,7 @@ def test_one_that_looks_long_holds_up_nobody_else(tmp_path: Path) -> None:
     store.stop()
     waiting.join(10)
     assert [error.message for error in errors] == [f"the secret command {sys.executable} was ended with the run"]
-    assert not any(alive(int(pid)) for pid in pids.read_text().split())
+    assert all_end(pids)
 
 
 async def test_a_run_ends_at_its_deadline_although_a_command_hangs(simulate: Simulate, tmp_path: Path) -> None:
@@ -420,6 +437,4 @@ async def test_a_run_ends_at_its_deadline_although_a_command_hangs(simulate: Sim
     )
     assert time.monotonic() - started < 15
     assert {name: o["outcome"] for name, o in outcomes_of(done).items()} == {"sim-0001": "ok", "sim-0002": "timeout"}
-    with anyio.fail_after(5):
-        while any(alive(int(pid)) for pid in pids.read_text().split()):
-            await anyio.sleep(0.05)
+    assert await anyio.to_thread.run_sync(all_end, pids)

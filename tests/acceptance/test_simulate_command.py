@@ -4,33 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import socket
 import stat
 import subprocess
-import sys
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-FLEET = [sys.executable, "-m", "fleet"]
-
-
-def free_base(sites: int) -> int:
-    """A base port with so many free ports behind it; below those that the system gives out by itself."""
-    for base in random.sample(range(20_000, 32_000, 10), 200):
-        with ExitStack() as stack:
-            try:
-                for port in range(base, base + sites + 1):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return base
-    raise AssertionError("no free ports")
+from tests.processes import FLEET, free_base
 
 
 def refusal(folder: Path, *arguments: str, **environment: str) -> str:
@@ -114,12 +99,8 @@ def test_a_port_that_is_taken_is_named_and_nothing_is_written(tmp_path: Path) ->
 
 
 def test_paths_need_one_port_only(tmp_path: Path) -> None:
-    with socket.socket() as last:
-        try:
-            last.bind(("127.0.0.1", 64_990))
-        except OSError:
-            pytest.skip("port 64990 is taken")
-    with running(tmp_path, "--sites", "2000", "--port", "64990", "--paths") as process:
+    base = free_base(0, range(63_600, 65_000))
+    with running(tmp_path, "--sites", "2000", "--port", str(base), "--paths") as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "ready: 2000 sites, inventory simulated.toml\n"
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import random
 import signal
-import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,21 +12,7 @@ from typing import Any
 
 import pytest
 
-FLEET = [sys.executable, "-m", "fleet"]
-
-
-def free_base(count: int) -> int:
-    """A port at which, and *count* above it, nothing listens at this moment; others may look for some as well."""
-    for _ in range(200):
-        base = random.randrange(33_000, 60_000, 10)
-        try:
-            for port in range(base, base + count + 1):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return base
-    raise AssertionError("no ports are free")
+from tests.processes import FLEET, free_base
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import pytest
 from fleet.history.store import Store
 from fleet.simulator import Simulator
 from fleet.simulator.ledger import Ledger, LedgerLost
-from tests.processes import FLEET, clean, ended, fleet, is_root, shell, started, wait_for
+from tests.processes import FLEET, clean, ended, fleet, free_base, is_root, shell, started, wait_for
 
 Simulate = Callable[..., Awaitable[Simulator]]
 Write = Callable[[Simulator | str], Path]
@@ -223,7 +223,9 @@ async def test_init_on_a_full_disk_leaves_nothing_half_written(simulator: Simula
 async def test_a_simulator_on_a_full_disk_writes_no_half_inventory(disk: Path) -> None:
     fill(disk)
     target = disk / "s.toml"
-    done = await fleet("simulate", "--sites", "2", "--port", "30500", "--for", "20s", "--inventory-out", str(target))
+    done = await fleet(
+        "simulate", "--sites", "2", "--port", str(free_base(2)), "--for", "20s", "--inventory-out", str(target)
+    )
     assert done.returncode == 2
     assert clean(done.stderr) == f"the inventory {target} can't be written: No space left on device\n"
     assert [file.name for file in disk.iterdir()] == ["filling"]
@@ -249,7 +251,7 @@ def test_a_ledger_holds_whole_lines_only_when_its_disk_fills_up(disk: Path) -> N
 
 async def test_a_ledger_on_a_full_device_ends_the_sites_with_a_sentence(tmp_path: Path) -> None:
     inventory = tmp_path / "s.toml"
-    arguments = ["--sites", "2", "--port", "30520", "--for", "20s", "--inventory-out", str(inventory)]
+    arguments = ["--sites", "2", "--port", str(free_base(2)), "--for", "20s", "--inventory-out", str(inventory)]
     with started("simulate", *arguments, "--ledger", "/dev/full") as running:
         await wait_for(inventory.exists)
         called = await fleet("call", "admin/info", "-i", str(inventory), "-o", "ndjson", "--timeout", "3s")
@@ -260,12 +262,13 @@ async def test_a_ledger_on_a_full_device_ends_the_sites_with_a_sentence(tmp_path
 
 
 async def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
-    done = await fleet("simulate", "--sites", "1", "--port", "30540", "--inventory-out", "/dev/full", "--force")
+    port = str(free_base(1))
+    done = await fleet("simulate", "--sites", "1", "--port", port, "--inventory-out", "/dev/full", "--force")
     assert done.returncode == 2
     assert "the inventory /dev/full can't be written: No space left on device" in clean(done.stderr)
     assert Path("/dev/full").is_char_device()
     shown = await fleet(
-        "simulate", "--sites", "1", "--port", "30540", "--for", "10ms", "--inventory-out", "/dev/stdout", "--force"
+        "simulate", "--sites", "1", "--port", port, "--for", "10ms", "--inventory-out", "/dev/stdout", "--force"
     )
     assert (shown.returncode, "[sites.sim-0001]" in shown.stdout) == (0, True)
 

@@ -31,7 +31,7 @@ from cryptography.x509.oid import NameOID
 from fleet import Fleet
 from fleet import admin as ops
 from fleet.simulator import Simulator
-from tests.processes import FLEET, fleet, outcomes_of
+from tests.processes import FLEET, fleet, free_base, outcomes_of
 from tests.tlsserver import server
 
 Simulate = Callable[..., Awaitable[Simulator]]
@@ -326,9 +326,7 @@ async def test_the_key_of_our_certificate_may_have_a_password(simulate: Simulate
 
 def test_simulated_sites_demand_the_certificate_of_their_inventory(tmp_path: Path) -> None:
     out = tmp_path / "s.toml"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        base = free.getsockname()[1] - 1
-    arguments = ["simulate", "--sites", "1", "--port", str(base), "--mutual-tls", "--inventory-out", str(out)]
+    arguments = ["simulate", "--sites", "1", "--port", str(free_base(1)), "--mutual-tls", "--inventory-out", str(out)]
     with subprocess.Popen([*FLEET, *arguments], stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         assert running.stderr.readline().startswith("ready: 1 site")

@@ -61,7 +61,6 @@ FLAGS: tuple[dict[str, bool], ...] = (
     {"binary": True},
     {"status_is_data": True},
     {"success_is_data": True},
-    {"redirected": True},
 )
 ANSWERS: tuple[Any, ...] = (dict, Any, list[int], dict[str, int], Narrow, str, float)
 
@@ -70,11 +69,12 @@ def judge(body: bytes, status: int = 200, kind: str = TYPES[0], **head: str) -> 
     """Every way of reading *body*; raises for anything but values and documented errors."""
     headers = {"content-type": kind, **{name.replace("_", "-"): value for name, value in head.items()}}
     response = Response(status=status, headers=headers, body=body)
+    redirected = Response(status=status, headers=headers, body=body, redirected=True)
     results: list[Any] = []
-    for flags in FLAGS:
+    for one, flags in (*((response, flags) for flags in FLAGS), (redirected, {})):
         for answer in ANSWERS:
             try:
-                value = decipher(response, answer, **flags)
+                value = decipher(one, answer, **flags)
             except SiteError as error:
                 results.append(error)
                 assert error.kind in OUTCOME_OF_KIND

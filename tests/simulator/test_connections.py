@@ -14,7 +14,7 @@ from fleet.admin import info
 from fleet.admin.operation import Operation
 from fleet.client.clients import Clients
 from fleet.client.settings import ClientSettings, RetryPolicy
-from fleet.errors import BadAnswer
+from fleet.errors import BadAnswer, CircuitOpen, LoginRefused, ServerFailed
 from fleet.inventory.model import Site
 from fleet.inventory.secrets import CredentialRef, Secret
 
@@ -66,16 +66,15 @@ async def served(server: StrictServer) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/arcgis"
 
 
-def site(url: str) -> Site:
-    return Site(
-        name="s", url=url, username="siteadmin", password=CredentialRef(kind="plain", plain=Secret("simulated"))
-    )
+def site(url: str, retries: int = 2) -> Site:
+    password = CredentialRef(kind="plain", plain=Secret("simulated"))
+    return Site(name="s", url=url, username="siteadmin", password=password, retries=retries)
 
 
 async def test_nothing_more_is_sent_on_a_connection_after_the_request_that_said_close() -> None:
     server = StrictServer()
-    async with served(server) as url, Clients(ClientSettings(timeout=5, retry=RetryPolicy(attempts=1))) as clients:
-        client = clients[site(url)]
+    async with served(server) as url, Clients(ClientSettings(timeout=5)) as clients:
+        client = clients[site(url, retries=0)]
         client.finishing = True
         assert (await client.call(info.admin()))["fullVersion"] == "11.3.0"
         assert (await client.call(info.admin()))["fullVersion"] == "11.3.0"
@@ -124,9 +123,9 @@ async def test_rule_n4_interim_answers_without_an_end_are_not_listened_to() -> N
     listening = await asyncio.start_server(flood, "127.0.0.1", 0)
     async with listening:
         url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/arcgis"
-        async with Clients(ClientSettings(timeout=20, retry=RetryPolicy(attempts=1))) as clients:
+        async with Clients(ClientSettings(timeout=20)) as clients:
             with pytest.raises(BadAnswer, match="interim answers"):
-                await clients[site(url)].call(info.rest())
+                await clients[site(url, retries=0)].call(info.rest())
     assert sent < 20_000_000, "what was sent beyond the bound is what the system's own buffers hold"
 
 
@@ -142,3 +141,28 @@ async def test_a_few_interim_answers_do_no_harm() -> None:
         url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/arcgis"
         async with Clients(ClientSettings(timeout=20)) as clients:
             assert await clients[site(url)].call(info.rest()) == {}
+
+
+async def test_a_refused_login_of_a_site_that_is_back_does_not_keep_the_breaker_open() -> None:
+    down = True
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        told = {"status": "error", "code": 401, "messages": ["Invalid username or password"]}
+        status, body = (b"503 Service Unavailable", b"") if down else (b"200 OK", json.dumps(told).encode())
+        writer.write(b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
+        await writer.drain()
+        writer.close()
+
+    now = 1000.0
+    listening = await asyncio.start_server(answer, "127.0.0.1", 0)
+    settings = ClientSettings(timeout=20, retry=RetryPolicy(breaker_failures=2, breaker_pause=10.0))
+    async with listening, Clients(settings, clock=lambda: now) as clients:
+        client = clients[site(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/arcgis", retries=0)]
+        for expected in (ServerFailed, ServerFailed, CircuitOpen):
+            with pytest.raises(expected):
+                await client.login()
+        down, now = False, now + 11.0
+        for _ in range(2):
+            with pytest.raises(LoginRefused):
+                await client.login()

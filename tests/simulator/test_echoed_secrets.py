@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 
 from fleet.admin import info
 from fleet.client.clients import Clients
-from fleet.client.settings import ClientSettings, RetryPolicy
+from fleet.client.settings import ClientSettings
 from fleet.errors import SiteError
 from fleet.inventory.model import Site
 from fleet.inventory.secrets import CredentialRef, Secret
@@ -57,13 +57,14 @@ async def called(echo: Echo, secret: str, *, at_login: bool, write: Callable[[An
     app.router.add_route("*", "/{path:.*}", answer)
     async with (
         TestServer(app, host="127.0.0.1") as server,
-        Clients(ClientSettings(timeout=5, retry=RetryPolicy(attempts=1))) as clients,
+        Clients(ClientSettings(timeout=5)) as clients,
     ):
         site = Site(
             name="s",
             url=f"http://127.0.0.1:{server.port}/arcgis",
             username="siteadmin",
             password=CredentialRef(kind="plain", plain=Secret(PASSWORD)),
+            retries=0,
         )
         try:
             return json.dumps(await clients[site].call(info.admin()), ensure_ascii=False)

@@ -45,6 +45,9 @@ async def test_run_and_stream(simulate: Simulate, write_inventory: Write) -> Non
             fleet.select("nobody")
         with pytest.raises(UsageError, match="group, diff"):
             await fleet.select("all").run(ops.info.rest(), merge="glue")
+        for width in (0, -1):
+            with pytest.raises(UsageError, match="how many sites are worked on at once"):
+                await fleet.select("all").run(ops.info.rest(), width=width)
     assert simulator.sites["sim-0001"].count("generateToken") == 1
 
 

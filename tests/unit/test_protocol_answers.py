@@ -234,6 +234,7 @@ def test_rule_n10_a_name_never_changes_the_depth_of_a_path() -> None:
 def test_retry_after_as_date_is_measured_by_the_server_s_own_clock() -> None:
     told = answer(b"", 503, retry_after="Thu, 30 Aug 2018 20:44:00 GMT", date="Thu, 30 Aug 2018 20:43:30 GMT")
     assert retry_after_of(told) == 30.0
+    assert retry_after_of(answer(b"", 503, retry_after="Thu, 30 Aug 2018 20:44:00 GMT")) is None
     assert retry_after_of(answer(b"", 503, retry_after="soon")) is None
 
 

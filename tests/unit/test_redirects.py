@@ -87,7 +87,8 @@ def test_other_statuses_are_no_redirects(status: int) -> None:
 
 
 def test_a_redirect_that_ends_at_a_login_page_is_auth() -> None:
-    page = Response(status=200, headers={"content-type": "text/html"}, body=b"<html><body>Please sign in</body></html>")
+    body = b"<html><body>Please sign in</body></html>"
+    page = Response(status=200, headers={"content-type": "text/html"}, body=body, redirected=True)
     with pytest.raises(LoginRefused):
-        decipher(page, redirected=True)
+        decipher(page)
     assert HOPS == 3
