@@ -28,10 +28,11 @@ import anyio.to_thread
 
 from fleet import places, platform
 from fleet.admin.operation import Operation
+from fleet.client.masking import MASK
 from fleet.client.site import Answer, SiteClient
-from fleet.client.trace import MASK, SECRET_FIELDS
 from fleet.errors import AuditFailed, SiteError
 from fleet.outcome import outcome_of, timestamp
+from fleet.protocol.secret_names import is_secret_name
 
 __all__ = ["AuditLog", "Origin", "audit_file", "parameters_of", "read_audit", "without_secrets"]
 
@@ -217,8 +218,10 @@ def _ends_with_line(path: Path) -> bool:
 
 def parameters_of(operation: Operation[Any]) -> dict[str, str]:
     """The parameters of *operation* as they may be shown and kept: without what is secret by its name."""
-    hidden = SECRET_FIELDS | operation.secrets
-    told = {key: MASK if hidden & {key, key.lower()} else value for key, value in operation.parameters.items()}
+    told = {
+        key: MASK if key in operation.secrets or is_secret_name(key) else value
+        for key, value in operation.parameters.items()
+    }
     shown: dict[str, str] = without_secrets(told)
     return shown
 

@@ -16,10 +16,10 @@ from fleet.admin.readback import read_back_for
 from fleet.errors import UsageError
 from fleet.protocol.message import Method
 from fleet.protocol.release import Release
+from fleet.protocol.secret_names import is_secret_name
 
 __all__ = ["Catalogue", "Entry", "Parameter", "catalogue", "operation_for", "resource_of"]
 
-SECRET_PARAMETERS = frozenset({"password", "token", "certPassword", "client_secret"})
 REPORT_CAP = 64 * 1024 * 1024
 ALSO_AT = {
     "admin/services/<folder>/report": "services.report",
@@ -176,6 +176,7 @@ def operation_for(
             answer=Any,
             effect=effect,
             idempotent=False,
+            secrets=frozenset(filter(is_secret_name, given)),
         ), None
     chosen = method or entry.method
     changes = entry.effect != "read"
@@ -195,7 +196,7 @@ def operation_for(
         binary=entry.binary,
         status_is_data=entry.status_is_data,
         success_is_data=entry.success_is_data,
-        secrets=SECRET_PARAMETERS & given.keys(),
+        secrets=frozenset(filter(is_secret_name, given)),
         **({"cap": REPORT_CAP} if entry.name in LARGE else {}),
     )
     return operation, entry

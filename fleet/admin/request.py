@@ -30,7 +30,7 @@ def build_request(
     a site that ignores the header.
     """
     url = f"{base_url}/{operation.path}"
-    if operation.method == "GET" and (token is None or placement == "header"):
+    if operation.method == "GET" and not operation.secrets and (token is None or placement == "header"):
         headers = HEADERS if token is None else {**HEADERS, "X-Esri-Authorization": f"Bearer {token}"}
         return Request(
             method="GET",

@@ -146,14 +146,13 @@ def command(common: Common, **given: Any) -> int:
 
     if not operation.changes or given["dry_run"]:
         return run_on_sites(common, carried_out(None, set()), partial(_write, common), trace=given["trace"])
-    from fleet.cli.logs import mask
 
     allowed: set[str] = set()
     with _open_audit(common) as audit:
 
         def before(fleet: Fleet, selection: Selection) -> None:
             allowed.update(confirm_change(operation, selection.sites, named=given["confirm"], yes=given["yes"]))
-            audit.mask = lambda text: mask(text, fleet.clients.live_secrets())
+            audit.mask = fleet.clients.masked
 
         return run_on_sites(
             common,

@@ -235,7 +235,7 @@ def load_inventory(common: Common, *, told: bool = False) -> Inventory:
     if told and common.verbose:
         from fleet.cli.logs import configure
 
-        log = configure(common.verbose, common.log_format, list, sys.stderr)
+        log = configure(common.verbose, common.log_format, str, sys.stderr)
         files = ", ".join(map(str, inventory.files))
         log.info("inventory.read", files=files, sites=len(inventory), groups=len(inventory.groups))
     return inventory

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, TextIO
 
 from fleet.client.calls import LOGIN, CallEvent, CallWatch
-from fleet.client.masking import Masker
-from fleet.inventory.secrets import Secret
 from fleet.render.clean import one_line
 
-__all__ = ["configure", "mask", "watch_calls"]
+__all__ = ["configure", "watch_calls"]
 
 LEVELS = {0: 30, 1: 20}
 
 
-def configure(verbose: int, form: str, secrets: Callable[[], Iterable[Secret]], stream: TextIO) -> Any:
+def configure(verbose: int, form: str, masked: Callable[[str], str], stream: TextIO) -> Any:
     """A logger for -v (one event per operation and site) or -vv (also one per attempt), in the *form* console or json."""
     import structlog
 
     def clean(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        live = list(secrets())
         for key, value in event.items():
             if isinstance(value, str):
                 # Two nets: secrets are not put into events in the first place, and what slips through is masked here.
-                event[key] = one_line(mask(value, live), 500)
+                event[key] = one_line(masked(value), 500)
         return event
 
     renderer = (
@@ -72,8 +69,3 @@ def watch_calls(log: Any) -> CallWatch:
         write(f"{what}.failed", **fields, kind=error.kind, **code, error=error.message)
 
     return watch
-
-
-def mask(text: str, secrets: Iterable[Secret]) -> str:
-    """*text* with every one of *secrets* masked, in every spelling."""
-    return Masker(secret.reveal() for secret in secrets).text(text)

@@ -35,6 +35,8 @@ from fleet.report import Report
 
 __all__ = ["LineWriter", "Session", "run_on_sites", "say"]
 
+WHOLE = 1 << 40
+"""Characters of a line that is not cut."""
 FLUSH_EVERY = 0.05
 """Seconds that a written outcome may wait for company before it is flushed."""
 
@@ -241,11 +243,8 @@ class LineWriter:
 def _trace(fleet: Fleet, stderr: TextIO) -> None:
     from dataclasses import replace
 
-    from fleet.cli.logs import mask
-
     def show_exchange(exchange: Exchange) -> None:
-        text = mask(render_exchange(exchange), fleet.clients.live_secrets())
-        lines = [one_line(line, 4000) for line in text.splitlines()]
+        lines = [one_line(line, WHOLE) for line in fleet.clients.masked(render_exchange(exchange)).splitlines()]
         click.echo("\n".join([*lines, ""]), file=stderr)
 
     fleet.clients.settings = replace(fleet.clients.settings, on_exchange=show_exchange)
@@ -254,7 +253,7 @@ def _trace(fleet: Fleet, stderr: TextIO) -> None:
 def _log(fleet: Fleet, common: Common, stderr: TextIO) -> Any:
     from fleet.cli.logs import configure, watch_calls
 
-    log = configure(common.verbose, common.log_format, fleet.clients.live_secrets, stderr)
+    log = configure(common.verbose, common.log_format, fleet.clients.masked, stderr)
     fleet.clients.on_call = watch_calls(log)
     return log
 

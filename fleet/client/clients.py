@@ -15,6 +15,7 @@ import anyio.to_thread
 from fleet.auth.choose import portal_of
 from fleet.auth.provider import Token
 from fleet.client.calls import CallWatch
+from fleet.client.masking import Net
 from fleet.client.retry import RetryBudget
 from fleet.client.settings import ClientSettings
 from fleet.client.site import SiteClient
@@ -59,7 +60,8 @@ class Clients:
         self._keep = keep
         self._clients: dict[str, SiteClient] = {}
         self._sources: dict[Hashable, TokenSource] = {}
-        self._live: set[Secret] = set()
+        self._net = Net()
+        self._looked_up = 0
 
     async def __aenter__(self) -> Self:
         await self.transport.__aenter__()
@@ -141,8 +143,11 @@ class Clients:
     def remember(self, secret: Secret) -> None:
         """Note a token, for the net that masks live secrets in logs; only while somebody asks for it."""
         if self.settings.on_exchange is not None or self.on_call is not None:
-            self._live.add(secret)
+            self._net.add(secret.reveal())
 
-    def live_secrets(self) -> Iterable[Secret]:
-        """Every secret that this run has looked up, and with a trace or log also every token that it was given."""
-        return [*self._secrets.live(), *self._live]
+    def masked(self, text: str) -> str:
+        """*text* with every secret masked that this run has looked up, and with a trace or log also every token."""
+        found, self._looked_up = self._secrets.live_since(self._looked_up)
+        for secret in found:
+            self._net.add(secret.reveal())
+        return self._net.text(text)

@@ -16,7 +16,7 @@ from fleet.errors import SiteError
 from fleet.protocol.envelope import parse_json
 from fleet.protocol.message import Response
 
-__all__ = ["MASK", "Masker"]
+__all__ = ["MASK", "Masker", "Net"]
 
 MASK = "***"
 
@@ -80,13 +80,64 @@ class Masker:
     def _pattern(self) -> re.Pattern[str]:
         parts = []
         for secret in sorted(self._secrets, key=len, reverse=True):
-            for form in sorted(map(bytes.decode, _forms(secret)), key=len, reverse=True):
+            for form in sorted(map(_decoded, _forms(secret)), key=len, reverse=True):
                 part = re.escape(form)
-                if form == secret and len(form) < 16 and form.isalnum():
-                    # A short word inside of a longer one is another word, but for what stands behind a %3A.
+                if form == secret and _is_short_word(form):
+                    # But for what stands behind a %3A.
                     part = rf"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{{2}})){part}(?![A-Za-z0-9])"
                 parts.append(part)
         return re.compile("|".join(parts))
+
+
+class Net:
+    """The last net before somebody reads: masks every secret of a run, of which there may be thousands.
+
+    Forms are found by their first characters, so that a text costs what it is long, however many secrets are known.
+    """
+
+    def __init__(self) -> None:
+        self._by_start: dict[str, list[tuple[str, bool]]] = {}
+        self._known: set[str] = set()
+
+    def add(self, secret: str) -> None:
+        """Mask *secret* too, from now on."""
+        if len(secret) < SHORTEST or secret in self._known:
+            return
+        self._known.add(secret)
+        for form in map(_decoded, _forms(secret)):
+            alike = self._by_start.setdefault(form[:SHORTEST], [])
+            alike.append((form, form == secret and _is_short_word(form)))
+            alike.sort(key=lambda found: -len(found[0]))
+
+    def text(self, text: str) -> str:
+        """*text* with every secret masked."""
+        parts: list[str] = []
+        done = place = 0
+        while place <= len(text) - SHORTEST:
+            for form, word in self._by_start.get(text[place : place + SHORTEST], ()):
+                end = place + len(form)
+                if text.startswith(form, place) and not (word and _inside_of_a_word(text, place, end)):
+                    parts += (text[done:place], MASK)
+                    done = place = end
+                    break
+            else:
+                place += 1
+        return "".join([*parts, text[done:]])
+
+
+def _is_short_word(form: str) -> bool:
+    """Whether *form* is looked for as a word only: a short word inside of a longer one is another word."""
+    return len(form) < 16 and form.isalnum()
+
+
+def _inside_of_a_word(text: str, start: int, end: int) -> bool:
+    before, after = text[start - 1 : start] if start else "", text[end : end + 1]
+    behind_percent = re.fullmatch("%[0-9A-Fa-f]{2}", text[start - 3 : start]) is not None if start >= 3 else False
+    return (_is_plain(before) and not behind_percent) or _is_plain(after)
+
+
+def _is_plain(character: str) -> bool:
+    return character.isascii() and character.isalnum()
 
 
 @lru_cache(maxsize=256)
@@ -108,6 +159,10 @@ def _forms(secret: str) -> tuple[bytes, ...]:
         if len(stem) >= SHORTEST_IN_BASE64:
             forms += [stem, stem.translate(_URLSAFE)]
     return tuple(dict.fromkeys(forms))
+
+
+def _decoded(form: bytes) -> str:
+    return form.decode("utf-8", "surrogatepass")
 
 
 _URLSAFE = bytes.maketrans(b"+/", b"-_")

@@ -278,7 +278,7 @@ class SiteClient:
         renewed = False
         while True:
             token = await self._token()
-            in_header = operation.method == "GET" and self._placement == "header"
+            in_header = operation.method == "GET" and not operation.secrets and self._placement == "header"
             try:
                 value = await self._exchange(operation, token.value)
             except TokenRefused as refusal:

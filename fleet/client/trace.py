@@ -9,27 +9,16 @@ from urllib.parse import urlencode
 
 from fleet.client.masking import MASK
 from fleet.protocol.message import Request, Response
+from fleet.protocol.secret_names import SECRET_ENDING, is_secret_name
 
 __all__ = ["MASK", "Exchange", "render_exchange"]
 
-SECRET_FIELDS = frozenset(
-    {
-        "password",
-        "token",
-        "client_secret",
-        "sharedkey",
-        "certpassword",
-        "adminpassword",
-        "access_token",
-        "refresh_token",
-    }
-)
-_SECRET_NAMES = r"token|access_token|refresh_token|password|sharedkey|[a-z]*secret(?:key)?|webgisservertrustkey"
-_SECRET_MEMBER = re.compile(rf"""("(?:{_SECRET_NAMES})"\s*:\s*)"(?:[^"\\]|\\.)*"?""", re.IGNORECASE)
+_SECRET_MEMBER = re.compile(rf"""("[\w.-]*{SECRET_ENDING}"\s*:\s*)"(?:[^"\\]|\\.)*"?""", re.IGNORECASE)
 """A member of a JSON answer that is secret, such as the token in the answer to a login."""
 
 _INNER_MEMBER = re.compile(
-    rf"""(\\"(?:{_SECRET_NAMES}|connectionstring)\\"\s*:\s*)\\"(?:[^"\\]|\\\\(?:\\.|.))*(?:\\")?""", re.IGNORECASE
+    rf"""(\\"(?:[\w.-]*{SECRET_ENDING}|connectionstring)\\"\s*:\s*)\\"(?:[^"\\]|\\\\(?:\\.|.))*(?:\\")?""",
+    re.IGNORECASE,
 )
 """The same in JSON that stands inside of a text, as in the directories of portals."""
 
@@ -57,22 +46,26 @@ class Exchange:
 
 def _masked_form(form: Mapping[str, str]) -> str:
     return urlencode(
-        {key: MASK if key.lower() in SECRET_FIELDS else value for key, value in form.items()},
-        safe="*",
+        {name: MASK if is_secret_name(name) else _masked_members(value) for name, value in form.items()}, safe="*"
     )
+
+
+def _masked_members(text: str) -> str:
+    text = _SECRET_MEMBER.sub(rf'\1"{MASK}"', text)
+    return _INNER_MEMBER.sub(lambda match: rf"{match[1]}\"{MASK}\"", text)
 
 
 def _header_lines(headers: Mapping[str, str]) -> list[str]:
     return [f"{name}: {MASK if name.lower() in SECRET_HEADERS else value}" for name, value in headers.items()]
 
 
-def render_exchange(exchange: Exchange, *, body_limit: int = 20_000) -> str:
+def render_exchange(exchange: Exchange) -> str:
     """*exchange* as lines in the manner of an HTTP conversation: `>` what was sent, `<` what came back.
 
     Secrets are masked by name here; the caller masks live secrets by value as well, since a site may echo them.
     """
     request = exchange.request
-    query = f"?{urlencode(request.query)}" if request.query else ""
+    query = f"?{_masked_form(request.query)}" if request.query else ""
     lines = [f"> {request.method} {request.url}{query}  [{exchange.site}]"]
     lines += [f"> {line}" for line in _header_lines(request.headers)]
     if request.form:
@@ -83,10 +76,6 @@ def render_exchange(exchange: Exchange, *, body_limit: int = 20_000) -> str:
         response = exchange.response
         lines.append(f"< HTTP {response.status} in {exchange.elapsed:.3f} s, {len(response.body)} bytes")
         lines += [f"< {line}" for line in _header_lines(response.headers)]
-        text = response.body[:body_limit].decode("utf-8", "backslashreplace")
-        text = _SECRET_MEMBER.sub(rf'\1"{MASK}"', text)
-        text = _INNER_MEMBER.sub(lambda match: rf"{match[1]}\"{MASK}\"", text)
+        text = _masked_members(response.body.decode("utf-8", "backslashreplace"))
         lines += [f"< {line}" for line in text.splitlines()]
-        if len(response.body) > body_limit:
-            lines.append(f"< … {len(response.body) - body_limit} more bytes")
     return "\n".join(lines)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Literal, NoReturn
@@ -137,10 +138,11 @@ class SecretStore:
         known = self._known.get(ref)
         return known if isinstance(known, Secret) else None
 
-    def live(self) -> list[Secret]:
-        """Every secret that was looked up so far, for the last net that masks them in logs."""
+    def live_since(self, count: int) -> tuple[list[Secret], int]:
+        """The secrets that were looked up after the first *count* look-ups, and how many look-ups there were by now."""
         with self._lock:
-            return [secret for secret in self._known.values() if isinstance(secret, Secret)]
+            later = list(islice(self._known.values(), count, None))
+            return [secret for secret in later if isinstance(secret, Secret)], count + len(later)
 
     def stop(self) -> None:
         """End the secret commands that still run; whoever waits for one is told that it was ended."""

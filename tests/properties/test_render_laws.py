@@ -220,7 +220,7 @@ def test_a_sweep_is_harmless_in_all_its_formats(found: list[Outcome], where: Ter
 def test_a_log_line_is_one_line_in_both_forms(operation: str, message: str, site_name: str) -> None:
     for form in ("console", "json"):
         stream = io.StringIO()
-        log = configure(2, form, list, stream)
+        log = configure(2, form, str, stream)
         for ended in (False, True):
             watch_calls(log)(
                 CallEvent(
