@@ -103,6 +103,7 @@ def _swept(common: Common, options: HealthOptions) -> int:
 
 def _write(common: Common, report: Report, strict: bool) -> int | None:
     """The report in the format that was asked for; the exit status where that format has one of its own."""
+    from fleet.cli.run import say
     from fleet.render.monitors import as_junit, as_nagios
     from fleet.render.plain import as_csv, as_json, as_markdown, shaped
     from fleet.render.table import coverage_line, summary_lines, warning_lines
@@ -122,7 +123,7 @@ def _write(common: Common, report: Report, strict: bool) -> int | None:
         case "table":
             write_lines(_table(common, report), terminal_of())
         case form:
-            header, rows = shaped(_rows(common, report), common.columns or None, common.sort)
+            header, rows = shaped(_rows(common, report), common.columns or None, common.sort, say)
             click.echo(as_csv(header, rows) if form == "csv" else as_markdown(header, rows), nl=False)
             if not common.quiet:
                 click.echo("\n".join(summary_lines(report)), err=True)
@@ -131,6 +132,7 @@ def _write(common: Common, report: Report, strict: bool) -> int | None:
 
 def _table(common: Common, report: Report) -> list[str]:
     """The sweep for people; as a table where columns or an order are asked for, or a query."""
+    from fleet.cli.run import say
     from fleet.render.columns import columns
     from fleet.render.plain import shaped
     from fleet.render.sweep import health_lines
@@ -140,7 +142,7 @@ def _table(common: Common, report: Report) -> list[str]:
     if not common.columns and not common.sort and common.query is None:
         return health_lines(report, terminal)
     names = common.columns or (ON_TERMINAL if common.query is None else None)
-    header, rows = shaped(_rows(common, report), names, common.sort)
+    header, rows = shaped(_rows(common, report), names, common.sort, say)
     state = next((header.index(name) for name in ("status", "outcome") if name in header), None)
     return [*columns(header, rows, terminal, state=state), "", *summary_lines(report, terminal)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ class Facts:
         if not box:
             raise BadAnswer("the look at the site was broken off")
         if isinstance(box[0], SiteError):
-            raise box[0]
+            raise copy.copy(box[0])  # each waiter writes into its own
         value: T = box[0]
         return value
 
