@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
-from anyio.abc import SocketStream
 from anyio.streams.tls import TLSAttribute, TLSStream
 
 from fleet.client.names import Names
-from fleet.client.reaching import RUNS_HINT, connect_failure
+from fleet.client.reaching import RUNS_HINT, connect_failure, reach
 from fleet.client.settings import CONNECT_LIMIT
 from fleet.client.shown import Shown, sent_on, shown
 from fleet.client.tls import explain_certificate, explain_handshake
@@ -84,7 +83,7 @@ async def peer_certificate(url: str, context: ssl.SSLContext, names: Names, *, s
                 decoded: Mapping[str, Any] = channel.getpeercert() or {}
                 told = sent_on(channel) if sent else None
     except ssl.SSLCertVerificationError as error:
-        told = await shown(url) if sent else None
+        told = await shown(url, names) if sent else None
         return PeerCertificate(
             {},
             told.certificates[0] if told else b"",
@@ -102,7 +101,7 @@ async def peer_certificate(url: str, context: ssl.SSLContext, names: Names, *, s
     except OSError as error:
         raise connect_failure(_cause_of(error), host) from None
     if sent and told is None and der:
-        told = await shown(url)
+        told = await shown(url, names)
         if told is None or told.certificates[0] != der:
             # Several servers behind one address need not show the same.
             told = Shown((der,), whole=False)
@@ -153,18 +152,6 @@ async def refusal_of_ours(url: str, context: ssl.SSLContext, names: Names) -> Tl
 
 @asynccontextmanager
 async def _shaken(url: str, context: ssl.SSLContext, names: Names) -> AsyncIterator[TLSStream]:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    async with await _connected(await names.addresses(host, parts.port or 443), parts.port or 443) as raw:
+    host = urlsplit(url).hostname or ""
+    async with await reach(url, names) as raw:
         yield await TLSStream.wrap(raw, hostname=host, ssl_context=context, standard_compatible=False)
-
-
-async def _connected(addresses: Sequence[str], port: int) -> SocketStream:
-    """A connection to the first of *addresses* that takes one; raises `OSError` as the last one did."""
-    failure = OSError("the name has no address")
-    for address in addresses:
-        try:
-            return await anyio.connect_tcp(address, port)
-        except OSError as error:
-            failure = error
-    raise failure

@@ -1,16 +1,37 @@
-"""Why no connection came about, in words, and what to do about it."""
+"""Reaching the host of a site without a request, and why no connection came about, in words."""
 
 from __future__ import annotations
 
 import errno
 import socket
 import ssl
+from urllib.parse import urlsplit
 
+import anyio
+from anyio.abc import SocketStream
+
+from fleet.client.names import Names
 from fleet.errors import ConnectFailed
 
-__all__ = ["RUNS_HINT", "connect_failure", "name_unknown", "reason_of"]
+__all__ = ["RUNS_HINT", "connect_failure", "name_unknown", "reach", "reason_of"]
 
 RUNS_HINT = "see whether the site runs, and whether host and port in `url` are right"
+
+
+async def reach(url: str, names: Names) -> SocketStream:
+    """A connection to the first address of the host of *url* that takes one.
+
+    Raises `OSError` as the last of them did, and what *names* raises for a name that can't be a site's.
+    """
+    parts = urlsplit(url)
+    port = parts.port or 443
+    failure = OSError("the name has no address")
+    for address in await names.addresses(parts.hostname or "", port):
+        try:
+            return await anyio.connect_tcp(address, port)
+        except OSError as error:
+            failure = error
+    raise failure
 
 
 def connect_failure(error: OSError, host: str) -> ConnectFailed:

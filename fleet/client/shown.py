@@ -14,7 +14,10 @@ from urllib.parse import urlsplit
 import anyio
 from anyio.abc import ByteStream
 
+from fleet.client.names import Names
+from fleet.client.reaching import reach
 from fleet.client.settings import CONNECT_LIMIT
+from fleet.errors import ConnectFailed
 
 __all__ = ["Shown", "certificates_in", "sent_on", "shown"]
 
@@ -40,10 +43,9 @@ def sent_on(channel: Any) -> Shown | None:
     return Shown(tuple(found), whole=True) if found else None
 
 
-async def shown(url: str) -> Shown | None:
+async def shown(url: str, names: Names) -> Shown | None:
     """What the server at *url* shows to whoever comes; None where it shows nothing in time."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 443
+    host = urlsplit(url).hostname or ""
     for newest in (None,) if hasattr(ssl.SSLObject, "get_unverified_chain") else (ssl.TLSVersion.TLSv1_2, None):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
@@ -53,9 +55,9 @@ async def shown(url: str) -> Shown | None:
             context.maximum_version = newest
         with anyio.move_on_after(CONNECT_LIMIT):
             try:
-                async with await anyio.connect_tcp(host, port) as raw:
+                async with await reach(url, names) as raw:
                     found = await _handshake(raw, context, host)
-            except (OSError, anyio.BrokenResourceError, anyio.EndOfStream):
+            except (OSError, ConnectFailed, anyio.BrokenResourceError, anyio.EndOfStream):
                 found = None
             if found is not None:
                 return found

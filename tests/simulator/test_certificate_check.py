@@ -18,6 +18,7 @@ import pytest
 import trustme
 
 from fleet.client.handshake import peer_certificate
+from fleet.client.names import Names
 from fleet.client.shown import shown
 from fleet.fanout.fleet import Fleet
 from fleet.health import HealthOptions, sweep
@@ -197,7 +198,7 @@ def contexts(
 async def test_a_server_is_seen_to_send_its_whole_chain(newest: ssl.TLSVersion | None, demanding: bool) -> None:
     server, _, sent = contexts(newest=newest, demanding=demanding)
     async with serving(server) as url:
-        found = await shown(url)
+        found = await shown(url, Names())
     assert found is not None
     assert (list(found.certificates), found.whole) == (sent, True)
 
@@ -205,8 +206,8 @@ async def test_a_server_is_seen_to_send_its_whole_chain(newest: ssl.TLSVersion |
 async def test_of_a_server_with_tls_1_3_alone_an_older_python_sees_the_first_certificate_and_says_so() -> None:
     server, client, sent = contexts(oldest=ssl.TLSVersion.TLSv1_3)
     async with serving(server) as url:
-        found = await shown(url)
-        judged = await peer_certificate(url, client, sent=True)
+        found = await shown(url, Names())
+        judged = await peer_certificate(url, client, Names(), sent=True)
     sees = sys.version_info >= (3, 13)
     assert found is not None
     assert (list(found.certificates), found.whole) == (sent if sees else sent[:1], sees)
@@ -222,8 +223,8 @@ async def test_a_server_that_is_not_there_or_speaks_no_tls_shows_nothing() -> No
     listening = await asyncio.start_server(rude, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     async with listening:
-        assert await shown(f"https://localhost:{port}/arcgis") is None
-    assert await shown(f"https://localhost:{port}/arcgis") is None
+        assert await shown(f"https://localhost:{port}/arcgis", Names()) is None
+    assert await shown(f"https://localhost:{port}/arcgis", Names()) is None
 
 
 # What stands in the way
