@@ -12,9 +12,10 @@ import anyio
 from anyio.streams.tls import TLSAttribute, TLSStream
 
 from fleet.client.names import Names
-from fleet.client.reaching import RUNS_HINT, connect_failure, reach
+from fleet.client.reaching import RUNS_HINT, Patience, connect_failure, reach
 from fleet.client.settings import CONNECT_LIMIT
 from fleet.client.shown import Shown, sent_on, shown
+from fleet.client.sockets import Sockets
 from fleet.client.tls import explain_certificate, explain_handshake
 from fleet.errors import ConnectFailed, TlsFailed
 from fleet.protocol.envelope import CERTIFICATE_HINT
@@ -66,7 +67,9 @@ class PeerCertificate:
         return names.get("commonName") or names.get("organizationName")
 
 
-async def peer_certificate(url: str, context: ssl.SSLContext, names: Names, *, sent: bool = False) -> PeerCertificate:
+async def peer_certificate(
+    url: str, context: ssl.SSLContext, names: Names, sockets: Sockets, *, sent: bool = False
+) -> PeerCertificate:
     """The certificate of the server at *url*, judged with *context* as that of every request is.
 
     With *sent* it is also told which certificates the server sent; where Python can't tell, or the server's own was
@@ -76,14 +79,13 @@ async def peer_certificate(url: str, context: ssl.SSLContext, names: Names, *, s
     host = urlsplit(url).hostname or ""
     told: Shown | None = None
     try:
-        with anyio.fail_after(CONNECT_LIMIT):
-            async with _shaken(url, context, names) as stream:
-                channel = stream.extra(TLSAttribute.ssl_object)  # noqa: S610 - no database is near
-                der = channel.getpeercert(binary_form=True) or b""
-                decoded: Mapping[str, Any] = channel.getpeercert() or {}
-                told = sent_on(channel) if sent else None
+        async with _shaken(url, context, names, sockets) as stream:
+            channel = stream.extra(TLSAttribute.ssl_object)  # noqa: S610 - no database is near
+            der = channel.getpeercert(binary_form=True) or b""
+            decoded: Mapping[str, Any] = channel.getpeercert() or {}
+            told = sent_on(channel) if sent else None
     except ssl.SSLCertVerificationError as error:
-        told = await shown(url, names) if sent else None
+        told = await shown(url, names, sockets) if sent else None
         return PeerCertificate(
             {},
             told.certificates[0] if told else b"",
@@ -101,7 +103,7 @@ async def peer_certificate(url: str, context: ssl.SSLContext, names: Names, *, s
     except OSError as error:
         raise connect_failure(_cause_of(error), host) from None
     if sent and told is None and der:
-        told = await shown(url, names)
+        told = await shown(url, names, sockets)
         if told is None or told.certificates[0] != der:
             # Several servers behind one address need not show the same.
             told = Shown((der,), whole=False)
@@ -122,36 +124,39 @@ def _cause_of(error: OSError) -> OSError:
     return cause if isinstance(cause, OSError) else error
 
 
-async def refusal_of_ours(url: str, context: ssl.SSLContext, names: Names) -> TlsFailed | None:
+async def refusal_of_ours(url: str, context: ssl.SSLContext, names: Names, sockets: Sockets) -> TlsFailed | None:
     """Why the server at *url* ends a connection on which nothing was asked; None where it waits for a request.
 
     With TLS 1.3 our side of the handshake is over before the server has judged our certificate, or that there is none.
     What it does then looks like a connection that breaks under the first request.
     """
     shaken = False
-    with anyio.move_on_after(CONNECT_LIMIT):
-        try:
-            async with _shaken(url, context, names) as stream:
-                shaken = True
-                with anyio.move_on_after(REFUSAL_LIMIT):
-                    await stream.receive(1)
-        except ssl.SSLCertVerificationError:
-            return None
-        except ssl.SSLError as error:
-            return explain_handshake(error)
-        except (anyio.BrokenResourceError, anyio.EndOfStream):
-            if shaken:
-                return TlsFailed(
-                    "the server ends every connection right after the TLS handshake",
-                    hint=f"servers do so that demand a client certificate: {CERTIFICATE_HINT}",
-                )
-        except OSError:
-            return None
+    try:
+        async with _shaken(url, context, names, sockets) as stream:
+            shaken = True
+            with anyio.move_on_after(REFUSAL_LIMIT):
+                await stream.receive(1)
+    except ssl.SSLCertVerificationError:
+        return None
+    except ssl.SSLError as error:
+        return explain_handshake(error)
+    except (anyio.BrokenResourceError, anyio.EndOfStream):
+        if shaken:
+            return TlsFailed(
+                "the server ends every connection right after the TLS handshake",
+                hint=f"servers do so that demand a client certificate: {CERTIFICATE_HINT}",
+            )
+    except (OSError, ConnectFailed):
+        return None
     return None
 
 
 @asynccontextmanager
-async def _shaken(url: str, context: ssl.SSLContext, names: Names) -> AsyncIterator[TLSStream]:
+async def _shaken(url: str, context: ssl.SSLContext, names: Names, sockets: Sockets) -> AsyncIterator[TLSStream]:
+    """A connection after its handshake, which came about within `CONNECT_LIMIT`; raises `TimeoutError`."""
     host = urlsplit(url).hostname or ""
-    async with await reach(url, names) as raw:
-        yield await TLSStream.wrap(raw, hostname=host, ssl_context=context, standard_compatible=False)
+    patience = Patience(CONNECT_LIMIT)
+    async with await reach(url, names, sockets, patience) as raw:
+        with patience.step():
+            stream = await TLSStream.wrap(raw, hostname=host, ssl_context=context, standard_compatible=False)
+        yield stream

@@ -15,8 +15,9 @@ import anyio
 from anyio.abc import ByteStream
 
 from fleet.client.names import Names
-from fleet.client.reaching import reach
+from fleet.client.reaching import Patience, reach
 from fleet.client.settings import CONNECT_LIMIT
+from fleet.client.sockets import Sockets
 from fleet.errors import ConnectFailed
 
 __all__ = ["Shown", "certificates_in", "sent_on", "shown"]
@@ -43,7 +44,7 @@ def sent_on(channel: Any) -> Shown | None:
     return Shown(tuple(found), whole=True) if found else None
 
 
-async def shown(url: str, names: Names) -> Shown | None:
+async def shown(url: str, names: Names, sockets: Sockets) -> Shown | None:
     """What the server at *url* shows to whoever comes; None where it shows nothing in time."""
     host = urlsplit(url).hostname or ""
     for newest in (None,) if hasattr(ssl.SSLObject, "get_unverified_chain") else (ssl.TLSVersion.TLSv1_2, None):
@@ -53,14 +54,16 @@ async def shown(url: str, names: Names) -> Shown | None:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if newest is not None:
             context.maximum_version = newest
-        with anyio.move_on_after(CONNECT_LIMIT):
-            try:
-                async with await reach(url, names) as raw:
+        patience = Patience(CONNECT_LIMIT)
+        try:
+            async with await reach(url, names, sockets, patience) as raw:
+                with patience.step():
                     found = await _handshake(raw, context, host)
-            except (OSError, ConnectFailed, anyio.BrokenResourceError, anyio.EndOfStream):
-                found = None
-            if found is not None:
-                return found
+        except (OSError, ConnectFailed, anyio.BrokenResourceError, anyio.EndOfStream):
+            # Time that ran out is an `OSError` too.
+            return None
+        if found is not None:
+            return found
     return None
 
 

@@ -209,8 +209,8 @@ class SiteClient:
             self._way = await self._run.way(self.site)
         if self._way.tls is None or self._way.proxy is not None:
             return None
-        async with self._run.transport.sockets.place():
-            return await peer_certificate(self.site.url, self._way.tls, self._run.transport.names, sent=sent)
+        transport = self._run.transport
+        return await peer_certificate(self.site.url, self._way.tls, transport.names, transport.sockets, sent=sent)
 
     # Retry and breaker
 

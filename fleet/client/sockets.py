@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
 
@@ -114,11 +112,3 @@ class Sockets:
         except NoDescriptor:
             return False
         return True
-
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Room for one socket that is made elsewhere, for as long as the context lasts."""
-        if self.crowded or not self._available():
-            await self.room()
-        with self:
-            yield

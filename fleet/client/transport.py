@@ -216,8 +216,7 @@ class Transport:
         origin = origin_of(request.url)
         if way.tls is None or way.proxy is not None or origin in self._patient:
             return translated
-        async with self.sockets.place():
-            refusal = await refusal_of_ours(request.url, way.tls, self.names)
+        refusal = await refusal_of_ours(request.url, way.tls, self.names, self.sockets)
         if refusal is None:
             # It waits for requests: what broke was something else, and is not asked about again.
             self._patient.add(origin)

@@ -20,6 +20,7 @@ import trustme
 from fleet.client.handshake import peer_certificate
 from fleet.client.names import Names
 from fleet.client.shown import shown
+from fleet.client.sockets import Sockets, sockets_allowed
 from fleet.fanout.fleet import Fleet
 from fleet.health import HealthOptions, sweep
 from fleet.simulator import Simulator
@@ -28,6 +29,11 @@ Simulate = Callable[..., Awaitable[Simulator]]
 Write = Callable[[Simulator | str], Path]
 
 EXTRA = "install arcgis-fleet[crypto]"
+
+
+def road() -> tuple[Names, Sockets]:
+    """How names are looked up, and where sockets come from."""
+    return Names(), Sockets(sockets_allowed())
 
 
 async def checked(inventory: Path, *only: str) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -198,7 +204,7 @@ def contexts(
 async def test_a_server_is_seen_to_send_its_whole_chain(newest: ssl.TLSVersion | None, demanding: bool) -> None:
     server, _, sent = contexts(newest=newest, demanding=demanding)
     async with serving(server) as url:
-        found = await shown(url, Names())
+        found = await shown(url, *road())
     assert found is not None
     assert (list(found.certificates), found.whole) == (sent, True)
 
@@ -206,8 +212,8 @@ async def test_a_server_is_seen_to_send_its_whole_chain(newest: ssl.TLSVersion |
 async def test_of_a_server_with_tls_1_3_alone_an_older_python_sees_the_first_certificate_and_says_so() -> None:
     server, client, sent = contexts(oldest=ssl.TLSVersion.TLSv1_3)
     async with serving(server) as url:
-        found = await shown(url, Names())
-        judged = await peer_certificate(url, client, Names(), sent=True)
+        found = await shown(url, *road())
+        judged = await peer_certificate(url, client, *road(), sent=True)
     sees = sys.version_info >= (3, 13)
     assert found is not None
     assert (list(found.certificates), found.whole) == (sent if sees else sent[:1], sees)
@@ -223,8 +229,8 @@ async def test_a_server_that_is_not_there_or_speaks_no_tls_shows_nothing() -> No
     listening = await asyncio.start_server(rude, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     async with listening:
-        assert await shown(f"https://localhost:{port}/arcgis", Names()) is None
-    assert await shown(f"https://localhost:{port}/arcgis", Names()) is None
+        assert await shown(f"https://localhost:{port}/arcgis", *road()) is None
+    assert await shown(f"https://localhost:{port}/arcgis", *road()) is None
 
 
 # What stands in the way
