@@ -302,7 +302,7 @@ def somebody_else_s(state: Path) -> None:
     [
         (corrupt, "fleet.db: it is damaged"),
         (newer, "fleet.db: it was made by a newer version of fleet"),
-        (a_folder_in_the_place_of_the_database, "fleet.db: it can't be written"),
+        (a_folder_in_the_place_of_the_database, "fleet.db: it can't be opened"),
         (somebody_else_s, "belongs to another user"),
     ],
 )
