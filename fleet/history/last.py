@@ -30,8 +30,7 @@ def last_outcomes(files: Sequence[Path]) -> Callable[[], Mapping[str, str] | Non
         except (OSError, sqlite3.Error) as error:
             raise UsageError(
                 f"the record of the last run can't be read: {explain(error, path)}. Move that file away to begin a new "
-                "record, "
-                "or select sites without @"
+                "record, or select sites without @"
             ) from None
 
     return look

@@ -152,6 +152,9 @@ INTERRUPTED = """
 import os, signal, sys, threading, time
 from fleet import ops, sync
 
+# A job in the background of a shell is started with interrupts ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def interrupt(outcome):
     os.kill(os.getpid(), signal.SIGINT)
 
