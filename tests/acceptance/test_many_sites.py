@@ -28,7 +28,7 @@ from fleet.client.site import SiteClient
 from fleet.client.tokens import TokenSource
 from fleet.outcome import Answered, Outcome
 from fleet.simulator import Simulator
-from tests.processes import FLEET, clean, fleet, outcomes_of
+from tests.processes import FLEET, clean, fleet, free_base, outcomes_of
 
 Simulate = Callable[..., Awaitable[Simulator]]
 Write = Callable[[Simulator | str], Path]
@@ -68,27 +68,28 @@ def is_free(port: int) -> bool:
 
 
 async def test_three_hundred_sites_from_one_process(tmp_path: Path) -> None:
-    path = tmp_path / "s.toml"
-    with simulating("--sites", "300", "--port", "29000", "--for", "2m", "--inventory-out", str(path)) as (running, _):
+    path, base = tmp_path / "s.toml", free_base(300)
+    arguments = ("--sites", "300", "--port", str(base), "--for", "2m", "--inventory-out", str(path))
+    with simulating(*arguments) as (running, _):
         done = await fleet("call", "admin/info", "-i", str(path), "-o", "ndjson")
         assert Counter(outcome["outcome"] for outcome in outcomes_of(done).values()) == {"ok": 300}
         assert memory_of(running.pid) < 200
-    assert all(is_free(port) for port in range(29001, 29301))
+    assert all(is_free(port) for port in range(base + 1, base + 301))
 
 
 @pytest.mark.soak
 async def test_a_thousand_sites_from_one_process(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    path = tmp_path / "s.toml"
-    arguments = ("--sites", "1000", "--port", "29000", "--for", "5m", "--inventory-out", str(path))
+    path, base = tmp_path / "s.toml", free_base(1000)
+    arguments = ("--sites", "1000", "--port", str(base), "--for", "5m", "--inventory-out", str(path))
     with simulating(*arguments) as (running, took):
         for command in (("call", "admin/info"), ("health",)):
             done = await fleet(*command, "-i", str(path), "-o", "ndjson", timeout=120)
             assert Counter(outcome["outcome"] for outcome in outcomes_of(done).values()) == {"ok": 1000}
         record_property("1,000 simulated sites", f"{took:.1f} s to start, {memory_of(running.pid):.0f} MB")
         assert memory_of(running.pid) < 400
-    assert all(is_free(port) for port in range(29001, 30001))
+    assert all(is_free(port) for port in range(base + 1, base + 1001))
 
 
 def cost(*arguments: str, limit: int | None = None) -> tuple[list[dict[str, Any]], float, str]:
@@ -112,7 +113,9 @@ def cost(*arguments: str, limit: int | None = None) -> tuple[list[dict[str, Any]
 def ten_thousand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The inventory of 10,000 simulated sites, all on one port."""
     path = str(tmp_path_factory.mktemp("ten-thousand") / "s.toml")
-    with simulating("--sites", "10000", "--paths", "--port", "28999", "--for", "10m", "--inventory-out", path):
+    with simulating(
+        "--sites", "10000", "--paths", "--port", str(free_base(1)), "--for", "10m", "--inventory-out", path
+    ):
         yield path
 
 
