@@ -418,7 +418,7 @@ def test_one_that_looks_long_holds_up_nobody_else(tmp_path: Path) -> None:
     while not pids.exists() or len(pids.read_text().split()) < 2:
         time.sleep(0.02)
     assert store.resolve(CredentialRef(kind="env", where="GIS")).reveal() == "simulated"
-    assert [secret.reveal() for secret in store.live()] == ["simulated"]
+    assert [secret.reveal() for secret in store.live_since(0)[0]] == ["simulated"]
     store.stop()
     waiting.join(10)
     assert [error.message for error in errors] == [f"the secret command {sys.executable} was ended with the run"]
