@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint pages docs bench soak conformance lock clean
+.PHONY: help demo test lint pages docs bench soak conformance pythons wheels lock clean
 
 help:
 	@echo "make demo          25 simulated sites, some of them ill; a health sweep and one merged call"
@@ -17,6 +17,8 @@ help:
 	@echo "make bench         fleet beside a bare aiohttp script"
 	@echo "make soak          long property and failure runs"
 	@echo "make conformance   clients of others against the simulator"
+	@echo "make pythons       the tests that start few processes, on every other Python that is found here"
+	@echo "make wheels        whether all that is needed comes as wheels for each Python and platform"
 	@echo "make lock          resolve the dependencies anew"
 	@echo "make clean         remove the virtual environment and caches"
 
@@ -72,6 +74,12 @@ soak: $(VENV)/.ready
 conformance: $(VENV)/.ready
 	@$(BIN)/python tools/conformance.py
 
+pythons: $(VENV)/.ready
+	@$(BIN)/python -m tools.other_pythons --fast
+
+wheels: $(BIN)/uv
+	@$(BIN)/python tools/wheels.py
+
 lock: $(BIN)/uv
 	@$(BIN)/uv pip compile pyproject.toml --extra keyring --extra crypto --extra speed --extra pytest --group dev --universal \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
@@ -84,4 +92,4 @@ lock: $(BIN)/uv
 		--python-version 3.11 --quiet --upgrade -o requirements/docs.lock
 
 clean:
-	rm -rf $(VENV) .venv-conformance .venv-docs .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) .venv-conformance .venv-docs .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
