@@ -23,6 +23,7 @@ help:
 	@echo "make clean         remove the virtual environment and caches"
 
 $(BIN)/uv:
+	@command -v $(PYTHON) > /dev/null || { echo "Python is missing: apt-get install python3 python3-venv"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "fleet needs Python 3.11 or later"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)

@@ -79,7 +79,9 @@ def main(arguments: Sequence[str]) -> int:
         told.append(f"Python {version}: {'passed' if status == 0 else 'FAILED'}")
     print("\n".join(told))
     skipped = sum("skipped" in line for line in told)
-    print(f"{len(VERSIONS) - skipped - failed} passed, {failed} failed, {skipped} skipped, of {len(VERSIONS)} other Pythons")
+    print(
+        f"{len(VERSIONS) - skipped - failed} passed, {failed} failed, {skipped} skipped, of {len(VERSIONS)} other Pythons"
+    )
     return 1 if failed else 0
 
 

@@ -20,7 +20,17 @@ def resolved(target: tuple[str, str]) -> str | None:
     """What stands in the way of installing the package with all extras on *target*, a Python and a platform; or nothing."""
     python, platform = target
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--quiet", "--no-header", "--no-annotate"]
+    command = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "compile",
+        "pyproject.toml",
+        "--quiet",
+        "--no-header",
+        "--no-annotate",
+    ]
     command += ["--only-binary", ":all:", "--python-version", python, "--python-platform", platform]
     command += [part for extra in extras for part in ("--extra", extra)]
     try:
@@ -39,7 +49,9 @@ def main() -> int:
     failed = [(target, why) for target, why in zip(targets, found, strict=True) if why is not None]
     for (python, platform), why in failed:
         print(f"Python {python} on {platform}: not everything comes as a wheel\n{why}")
-    print(f"wheels for {len(targets) - len(failed)} of {len(targets)} pairs of Python ({', '.join(PYTHONS)}) and platform")
+    print(
+        f"wheels for {len(targets) - len(failed)} of {len(targets)} pairs of Python ({', '.join(PYTHONS)}) and platform"
+    )
     return 1 if failed else 0
 
 
