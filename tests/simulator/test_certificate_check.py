@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,7 @@ def contexts(
 ) -> tuple[ssl.SSLContext, ssl.SSLContext, list[bytes]]:
     """A server's context, a client's that trusts it, and what the server sends: its own and the one between."""
     authority = trustme.CA()
-    leaf = authority.create_child_ca().issue_cert("localhost")
+    leaf = authority.create_child_ca().issue_cert("localhost", "127.0.0.1")
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     leaf.configure_cert(server)
     authority.configure_trust(client)
@@ -289,3 +290,33 @@ async def test_without_the_extra_what_needs_it_is_skipped_and_says_so(
     assert expired[1]["saw"] == f"the certificate has expired; its days and names skipped: {EXTRA}"
     assert unverified[0] == "ok"
     assert (unverified[1]["status"], unverified[1]["saw"]) == ("skipped", EXTRA)
+
+
+async def test_looks_at_certificates_take_no_more_descriptors_than_there_are_and_wait_without_haste() -> None:
+    server, client, _ = contexts()
+    open_now = most = 0
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        with suppress(ConnectionError, ssl.SSLError):
+            await reader.read()
+        open_now -= 1
+        writer.close()
+
+    with socket.socket() as free:
+        lowest = free.fileno()
+    listening = await asyncio.start_server(slow, "127.0.0.1", 0, ssl=server)
+    url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}/arcgis"
+    found = []
+    async with listening, anyio.create_task_group() as group:
+
+        async def look(sockets: Sockets) -> None:
+            found.append(await peer_certificate(url, client, Names(), sockets, sent=True))
+
+        sockets = Sockets(lowest + 8)
+        for _ in range(40):
+            group.start_soon(look, sockets)
+    assert [certificate.verified for certificate in found] == [True] * 40
+    assert 1 <= most <= 8
