@@ -4,6 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
+# Where nothing can be written at home, the cache of packages lies beside them.
+ifeq ($(shell test -w "$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME}}" && echo yes),)
+export UV_CACHE_DIR := $(CURDIR)/$(VENV)/uv-cache
+endif
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test lint pages docs bench soak conformance pythons wheels lock clean

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -263,7 +264,7 @@ async def test_the_trace_and_the_log_hold_no_secret(simulator: Simulator, write_
 
 
 async def test_a_closed_pipe_is_quiet(write_inventory: Write) -> None:
-    command = " ".join([*FLEET, "inventory", "list", "-i", str(write_inventory(MANY)), "-o", "json"])
+    command = shlex.join([*FLEET, "inventory", "list", "-i", str(write_inventory(MANY)), "-o", "json"])
     done = await anyio.run_process(["bash", "-c", f"{command} | true; exit ${{PIPESTATUS[0]}}"], check=False)
     assert done.returncode == 141
     assert done.stderr == b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import pytest
 from fleet.client.sockets import NoDescriptor, Sockets
 from fleet.errors import ConnectFailed
 from fleet.simulator import Simulator
-from tests.processes import clean, free_base, shell
+from tests.processes import FLEET, clean, free_base, shell
 
 Simulate = Callable[..., Awaitable[Simulator]]
 Write = Callable[[Simulator | str], Path]
@@ -145,7 +146,7 @@ async def test_who_waits_gets_room_in_turn() -> None:
 
 def test_the_simulator_raises_its_soft_limit_too(tmp_path: Path) -> None:
     command = (
-        f"ulimit -S -n 64; exec {sys.executable} -m fleet simulate --sites 200 --port {free_base(200)} --for 200ms "
+        f"ulimit -S -n 64; exec {shlex.join(FLEET)} simulate --sites 200 --port {free_base(200)} --for 200ms "
         f"--inventory-out {tmp_path / 's.toml'}"
     )
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
@@ -154,7 +155,7 @@ def test_the_simulator_raises_its_soft_limit_too(tmp_path: Path) -> None:
 
 def test_a_simulator_that_can_t_have_enough_says_what_would_help(tmp_path: Path) -> None:
     command = (
-        f"ulimit -n 64; exec {sys.executable} -m fleet simulate --sites 200 --port {free_base(200)} --for 200ms "
+        f"ulimit -n 64; exec {shlex.join(FLEET)} simulate --sites 200 --port {free_base(200)} --for 200ms "
         f"--inventory-out {tmp_path / 's.toml'}"
     )
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)

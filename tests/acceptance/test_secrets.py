@@ -272,7 +272,7 @@ async def test_a_command_is_no_shell_and_its_path_is_the_inventory_s(simulate: S
     simulator = await simulate(sites=1, password=literal)
     program = tmp_path / "bin" / "secret"
     program.parent.mkdir()
-    program.write_text(f"#!{sys.executable}\nimport sys\nprint(sys.argv[1])\n")
+    program.write_text("#!/bin/sh\nprintf '%s\\n' \"$1\"\n")
     program.chmod(0o700)
     path = inventory(simulator, tmp_path / "i.toml", f"{{ command = {json.dumps(['bin/secret', literal])} }}")
     assert (await told(path))["ok"]
