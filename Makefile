@@ -19,7 +19,7 @@ help:
 	@echo "make pages         what of the docs is made from the code: help texts, the Python API"
 	@echo "make docs          the pages as a site, in build/docs"
 	@echo "make bench         fleet beside a bare aiohttp script"
-	@echo "make soak          long property and failure runs"
+	@echo "make soak          what takes long: hundreds of interrupts, 10,000 sites, thousands of examples of each law"
 	@echo "make conformance   clients of others against the simulator"
 	@echo "make pythons       the tests that start few processes, on every other Python that is found here"
 	@echo "make wheels        whether all that is needed comes as wheels for each Python and platform"
@@ -74,7 +74,8 @@ bench: $(VENV)/.ready
 	@$(BIN)/python benchmarks/fleet_beside_bare.py
 
 soak: $(VENV)/.ready
-	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -n 2 tests/properties
+	@$(BIN)/python -m pytest -n 2 -m soak
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -n 2 --timeout 1800 tests/properties
 
 conformance: $(VENV)/.ready
 	@$(BIN)/python tools/conformance.py

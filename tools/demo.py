@@ -35,6 +35,9 @@ def free(base: int) -> bool:
     """Whether every port that the sites need can be had."""
     for port in range(base + 1, base + SITES + 1):
         with socket.socket() as probe:
+            if sys.platform != "win32":
+                # Connections of the demonstration before this one may still be dying there, which takes no port.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
@@ -80,6 +83,8 @@ def demonstrate(folder: Path, inventory: Path, base: int) -> int:
         "simulate", "--sites", str(SITES), "--port", str(base), "--inventory-out", matching, "--for", "5m", *faults
     )
     print(f"starting {SITES} simulated sites, {len(FAULTS)} of them ill", flush=True)
+    # Whoever ends the demonstration ends its sites with it.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     simulator = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert simulator.stderr is not None
