@@ -94,7 +94,7 @@ class AuditLog:
         self._run = secrets.token_hex(8)
         self._lock = Lock()
         try:
-            platform.secure_folder(path.parent)
+            platform.secure_folder(path.parent, places.KEPT)
             self._descriptor = platform.open_private(path, append=True)
             self._torn = not _ends_with_line(path)
         except OSError as error:

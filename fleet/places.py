@@ -25,6 +25,10 @@ def config_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return _folder("FLEET_CONFIG_DIR", "config", environment)
 
 
+KEPT = ("fleet.db", "audit.jsonl")
+"""How the names of all files begin that lie in the state folder."""
+
+
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Where runs and the audit log are kept."""
     return _folder("FLEET_STATE_DIR", "state", environment)

@@ -46,7 +46,7 @@ class Store:
     """The database of the state folder; a context manager that closes it."""
 
     def __init__(self, path: Path) -> None:
-        platform.secure_folder(path.parent)
+        platform.secure_folder(path.parent, places.KEPT)
         if not path.exists():
             os.close(platform.open_private(path, append=True))
         self._connection = sqlite3.connect(path, timeout=5.0, isolation_level=None)

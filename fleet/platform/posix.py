@@ -77,14 +77,22 @@ def open_private(path: Path, *, append: bool = False) -> int:
     return descriptor
 
 
-def secure_folder(path: Path) -> None:
-    """Make *path* with mode 0700 whatever the umask; raises `PermissionError` if it belongs to somebody else."""
+def secure_folder(path: Path, ours: tuple[str, ...]) -> None:
+    """Make *path* with mode 0700 whatever the umask; a folder with other things in it keeps the mode it has.
+
+    *ours* are the beginnings of the names that this program gives. Raises `PermissionError` if the folder belongs to
+    somebody else, or if it is shared with others who may write to it, as /tmp is.
+    """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = path.stat()
     if status.st_uid != os.getuid():
         raise PermissionError(f"{path} belongs to another user")
-    if stat.S_IMODE(status.st_mode) != 0o700:
+    if stat.S_IMODE(status.st_mode) == 0o700:
+        return
+    if not path.is_symlink() and all(name.startswith(ours) for name in os.listdir(path)):
         path.chmod(0o700)
+    elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError(f"{path} is a folder that others may write to; name one of your own")
 
 
 def sync_folder(path: Path) -> None:

@@ -48,8 +48,8 @@ def open_private(path: Path, *, append: bool = False) -> int:
     return os.open(path, flags, 0o600)
 
 
-def secure_folder(path: Path) -> None:
-    """Make *path*; the profile folder's access list holds below it."""
+def secure_folder(path: Path, ours: tuple[str, ...]) -> None:
+    """Make *path*; the profile folder's access list holds below it, whatever *ours* are."""
     path.mkdir(parents=True, exist_ok=True)
 
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -289,6 +290,13 @@ def a_folder_in_the_place_of_the_database(state: Path) -> None:
     (state / "fleet.db").mkdir(parents=True)
 
 
+def shared_with_everybody(state: Path) -> None:
+    with Store(state / "fleet.db"):
+        pass
+    (state / "of somebody").write_text("")
+    state.chmod(0o1777)
+
+
 def somebody_else_s(state: Path) -> None:
     if not is_root():
         pytest.skip("only root can give a folder away")
@@ -304,6 +312,7 @@ def somebody_else_s(state: Path) -> None:
         (newer, "fleet.db: it was made by a newer version of fleet"),
         (a_folder_in_the_place_of_the_database, "fleet.db: it can't be opened"),
         (somebody_else_s, "belongs to another user"),
+        (shared_with_everybody, "is a folder that others may write to; name one of your own"),
     ],
 )
 async def test_a_state_that_can_t_be_used_costs_one_remark(
@@ -320,6 +329,23 @@ async def test_a_state_that_can_t_be_used_costs_one_remark(
     assert (asked.returncode, asked.stdout) == (2, "")
     assert "the record of the last run can't be read: " in clean(asked.stderr)
     assert reason in asked.stderr
+
+
+async def test_a_folder_of_other_things_keeps_its_mode_and_so_does_the_target_of_a_link(
+    simulator: Simulator, write_inventory: Write, tmp_path: Path
+) -> None:
+    path = str(write_inventory(simulator))
+    (tmp_path / "link").symlink_to("linked")
+    for folder, place, mode in (("empty", "empty", 0o700), ("busy", "busy", 0o755), ("linked", "link", 0o755)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder).chmod(0o755)
+        if folder == "busy":
+            (tmp_path / folder / "of somebody").write_text("")
+        state = str(tmp_path / place)
+        done = await fleet("call", "admin/info", "-i", path, "-o", "ndjson", env={"FLEET_STATE_DIR": state})
+        assert (done.returncode, "not recorded" in done.stderr) == (0, False)
+        assert stat.S_IMODE((tmp_path / folder).stat().st_mode) == mode
+        assert stat.S_IMODE((tmp_path / folder / "fleet.db").stat().st_mode) == 0o600
 
 
 async def test_a_state_folder_that_is_read_only_costs_one_remark(
