@@ -151,6 +151,10 @@ def failure_lines(outcomes: Sequence[Outcome], terminal: Terminal = PLAIN) -> li
             causes.setdefault((outcome.outcome, error.kind, message), []).append(outcome)
     lines: list[str] = []
     for (name, _, message), failed in sorted(causes.items(), key=lambda cause: -len(cause[1])):
+        told = {_error(outcome).message for outcome in failed}
+        if len(told) == 1:
+            # Nothing was folded: the words of the one message stay, also those that are a site's name.
+            message = told.pop()
         head = f"{len(failed)} × {name}"
         shown = wrapped(f"{head}: {one_line(message)}", terminal.width, "    ")
         lines.append(paint(head, WORDS.get(name, "red"), terminal) + shown[0].removeprefix(head))

@@ -327,6 +327,17 @@ def test_failures_come_by_cause_the_most_frequent_first() -> None:
     )
 
 
+def test_a_site_s_name_is_taken_out_of_messages_only_where_that_makes_them_one() -> None:
+    refused = failed("refused", ConnectFailed("connection refused", hint="refused again"))
+    assert failure_lines([refused]) == [
+        "1 × unreachable: connection refused",
+        "    refused",
+        "    → refused again",
+    ]
+    unknown = [failed(name, ConnectFailed(f"the name {name}.example.com is not known")) for name in ("oslo", "bergen")]
+    assert failure_lines(unknown) == ["2 × unreachable: the name ….example.com is not known", "    oslo, bergen"]
+
+
 def test_totals_come_last_and_warnings_before_them() -> None:
     lines = summary_lines(
         report(
