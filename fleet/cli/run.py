@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import re
 import sqlite3
 import sys
 import time
@@ -240,11 +241,19 @@ class LineWriter:
         self._stream.flush()
 
 
+_ESCAPED = re.compile(r"\\+u00([2-7][0-9A-Fa-f])")
+
+
 def _trace(fleet: Fleet, stderr: TextIO) -> None:
     from dataclasses import replace
 
     def show_exchange(exchange: Exchange) -> None:
-        lines = [one_line(line, WHOLE) for line in fleet.clients.masked(render_exchange(exchange)).splitlines()]
+        text = render_exchange(exchange)
+        plain = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
+        if plain != text and fleet.clients.masked(plain) != plain:
+            # A secret that a site gives back in escapes is found in what they stand for.
+            text = plain
+        lines = [one_line(line, WHOLE) for line in fleet.clients.masked(text).splitlines()]
         click.echo("\n".join([*lines, ""]), file=stderr)
 
     fleet.clients.settings = replace(fleet.clients.settings, on_exchange=show_exchange)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from fleet.client.settings import ClientSettings
 from fleet.errors import SiteError
 from fleet.inventory.model import Site
 from fleet.inventory.secrets import CredentialRef, Secret
+from tests.processes import fleet
 
 PASSWORD = 'pw+S3cret/xyz"Q'
 TOKEN = "t0ken-" + "Zx9/+=" * 8
@@ -93,3 +95,24 @@ async def test_rule_o4_a_secret_in_escapes_is_masked() -> None:
         return '{"a":' + escaped(value["a"]) + "}"
 
     assert await called(ECHOES["value"], PASSWORD, at_login=False, write=write) == '{"a": "***"}'
+
+
+async def test_rule_o3_a_token_that_comes_back_in_escapes_is_masked_in_a_trace(tmp_path: Path) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if request.path.endswith("generateToken"):
+            return web.json_response({"token": TOKEN})
+        return web.Response(text='{"a":' + escaped(TOKEN) + "}")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app, host="127.0.0.1") as server:
+        inventory = tmp_path / "echo.toml"
+        inventory.write_text(
+            f'[sites.s]\nurl = "http://127.0.0.1:{server.port}/arcgis"\nusername = "siteadmin"\n'
+            "password = 'simulated'\nallow_plaintext = true\n"
+        )
+        done = await fleet("call", "admin/info", "-i", str(inventory), "--trace")
+    assert done.returncode == 0, done.stderr
+    assert '< {"a":"***"}' in done.stderr
+    assert escaped(TOKEN)[1:-1] not in done.stderr
+    assert not holds(done.stdout + done.stderr, TOKEN)
