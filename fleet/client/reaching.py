@@ -17,9 +17,10 @@ from fleet.client.names import Names
 from fleet.client.sockets import NoDescriptor, Sockets
 from fleet.errors import ConnectFailed
 
-__all__ = ["RUNS_HINT", "Patience", "connect_failure", "name_unknown", "reach", "reason_of"]
+__all__ = ["BROKE_HINT", "RUNS_HINT", "Patience", "connect_failure", "name_unknown", "reach", "reason_of"]
 
 RUNS_HINT = "see whether the site runs, and whether host and port in `url` are right"
+BROKE_HINT = "ask again; if it stays so, see what stands between fleet and the site"
 
 
 class Patience:

@@ -21,7 +21,7 @@ from yarl import URL
 from fleet.client.handshake import refusal_of_ours
 from fleet.client.holding import Holding
 from fleet.client.names import AT_ONCE, Names
-from fleet.client.reaching import RUNS_HINT, connect_failure, name_unknown, reason_of
+from fleet.client.reaching import BROKE_HINT, RUNS_HINT, connect_failure, name_unknown, reason_of
 from fleet.client.settings import CONNECT_LIMIT, ClientSettings
 from fleet.client.sockets import NoDescriptor, Sockets, sockets_allowed
 from fleet.client.tls import CERTIFICATE_ALERTS, explain_certificate, explain_handshake
@@ -381,21 +381,24 @@ def _translate(error: Exception, request: Request, way: Way) -> SiteError:
         case aiohttp.ServerTimeoutError() | TimeoutError():
             return TimedOut("the connection fell silent")
         case aiohttp.ServerDisconnectedError():
-            return ConnectFailed("the connection was closed before the answer", may_have_arrived=True, fate_open=True)
+            return _broken("the connection was closed before the answer")
         case aiohttp.ClientPayloadError():
-            return ConnectFailed("the answer broke off", may_have_arrived=True, fate_open=True)
+            return _broken("the answer broke off")
         case aiohttp.ClientResponseError():
             return BadAnswer(f"the answer is not HTTP: {_first_words(error.message)}")
         case aiohttp.ClientOSError() if _about_certificate(error.__cause__):
             return explain_handshake(error.__cause__)
         case aiohttp.ClientOSError() | OSError():
-            return ConnectFailed(f"the connection broke: {reason_of(error)}", may_have_arrived=True, fate_open=True)
+            return _broken(f"the connection broke: {reason_of(error)}")
         case aiohttp.InvalidURL() | ValueError():
             return BadAnswer("the address, or a header of the answer, is not one that HTTP allows")
         case _:
-            return ConnectFailed(
-                f"the connection broke ({type(error).__name__})", may_have_arrived=True, fate_open=True
-            )
+            return _broken(f"the connection broke ({type(error).__name__})")
+
+
+def _broken(sentence: str) -> ConnectFailed:
+    """A connection that came about, and did not last until the answer was there."""
+    return ConnectFailed(sentence, hint=BROKE_HINT, may_have_arrived=True, fate_open=True)
 
 
 def _about_certificate(error: BaseException | None) -> TypeGuard[ssl.SSLError]:

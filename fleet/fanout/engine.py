@@ -29,6 +29,8 @@ class Skipped(Exception):
     """Raised by work that leaves its site alone on purpose; the text says why."""
 
 
+DEADLINE_HINT = "raise --deadline, or select fewer sites"
+
 BACKLOG = 1000
 """Outcomes that may wait for the consumer before workers wait for it."""
 
@@ -241,7 +243,7 @@ class _Run:
                 hint="look at the site before you send it again",
             )
             return Failed(error=unknown, outcome="unknown", **times)
-        error = Cancelled(cause) if by_hand else DeadlinePassed(cause, hint="raise --deadline, or select fewer sites")
+        error = Cancelled(cause) if by_hand else DeadlinePassed(cause, hint=DEADLINE_HINT)
         value = None if client.partial is None else client.partial(error)
         if by_hand:
             return NotReached(error=error, outcome="cancelled", value=value, **times)
@@ -252,6 +254,6 @@ class _Run:
         error: SiteError = (
             Cancelled("the run was stopped before this site's turn")
             if stopped
-            else DeadlinePassed("the run's deadline passed before this site's turn")
+            else DeadlinePassed("the run's deadline passed before this site's turn", hint=DEADLINE_HINT)
         )
         return NotReached(site=site.name, error=error, outcome="not_run", at=time.time())

@@ -46,8 +46,9 @@ async def test_what_was_not_begun_at_the_deadline_was_never_asked(simulate: Simu
     done = await fleet(
         "call", "admin/info", "-i", str(write_inventory(simulator)), "-o", "ndjson", "--deadline", "1s", "--width", "10"
     )
-    counts = Counter(outcome["outcome"] for outcome in outcomes_of(done).values())
-    assert counts == {"timeout": 10, "not_run": 30}
+    outcomes = outcomes_of(done).values()
+    assert Counter(outcome["outcome"] for outcome in outcomes) == {"timeout": 10, "not_run": 30}
+    assert {outcome["error"]["hint"] for outcome in outcomes} == {"raise --deadline, or select fewer sites"}
 
 
 @pytest.mark.parametrize("fault", ["http-503", "reset", "slow", "upgrading"])

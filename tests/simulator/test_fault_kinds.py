@@ -89,6 +89,9 @@ async def test_a_fault_does_what_its_name_says(simulate: Simulate, write_invento
     elif case.message:
         assert error is not None
         assert case.message in error.message
+    if case.kind in ("connect", "timeout"):
+        assert error is not None
+        assert error.hint
     assert well.ok, "one site's fault is not another's"
 
 
