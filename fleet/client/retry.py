@@ -137,24 +137,39 @@ class _Patience:
         self._locks = 0
         self._locked_for = 0.0
         self._pause = 0.0
+        self._weighed = 0
 
-    def stop(self, state: RetryCallState) -> bool:
-        error = state.outcome.exception() if state.outcome is not None else None
-        if not isinstance(error, SiteError) or not may_repeat(error, repeatable=self._repeatable):
-            return True
+    def wait(self, state: RetryCallState) -> float:
+        """The pause after an attempt that failed, in seconds."""
+        self._weigh(state)
+        return self._pause
+
+    def _weigh(self, state: RetryCallState) -> None:
+        """Count the failure and settle the pause after it, once, whichever of the two questions comes first."""
+        if state.attempt_number == self._weighed:
+            return
+        self._weighed = state.attempt_number
+        error = _error_of(state)
         if isinstance(error, Locked):
             self._locks += 1
             self._pause = max(self._jitter(self._locks), self._policy.base / 2)
             self._locked_for += self._pause
-            return self._locked_for > self._policy.lock_patience or self._past_deadline()
-        self._failures += 1
-        self._pause = max(self._jitter(self._failures), error.retry_after or 0.0)
-        if self._failures >= self._attempts or self._past_deadline():
+        else:
+            self._failures += 1
+            asked_for = error.retry_after if error is not None else None
+            self._pause = max(self._jitter(self._failures), asked_for or 0.0)
+
+    def stop(self, state: RetryCallState) -> bool:
+        """Whether it ends with that failure, rather than with one more attempt after the pause."""
+        self._weigh(state)
+        error = _error_of(state)
+        if error is None or not may_repeat(error, repeatable=self._repeatable) or self._past_deadline():
+            return True
+        if isinstance(error, Locked):
+            return self._locked_for > self._policy.lock_patience
+        if self._failures >= self._attempts:
             return True
         return not all(budget.spend() for budget in self._budgets)
-
-    def wait(self, state: RetryCallState) -> float:
-        return self._pause
 
     def _jitter(self, times: int) -> float:
         """A random time between nothing and a bound that doubles each time (full jitter)."""
@@ -163,3 +178,8 @@ class _Patience:
     def _past_deadline(self) -> bool:
         """Whether the pause would end after the run's deadline, which every enclosing scope knows."""
         return anyio.current_time() + self._pause >= anyio.current_effective_deadline()
+
+
+def _error_of(state: RetryCallState) -> SiteError | None:
+    error = state.outcome.exception() if state.outcome is not None else None
+    return error if isinstance(error, SiteError) else None
