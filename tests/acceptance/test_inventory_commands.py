@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.processes import FLEET
+
 Write = Callable[[str], Path]
 
 FILE = """[defaults]
@@ -381,3 +383,28 @@ def test_a_record_that_can_not_be_read_is_a_sentence(folder: Path, tmp_path: Pat
     assert f"{database}: it can't be opened" in asked()
     assert "none of this inventory is recorded" in asked(FLEET_STATE_DIR="/proc/nope")
     assert "the record of the last run can't be read" in asked(FLEET_STATE_DIR=f"{folder / 'inventory.toml'}/x" * 300)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="what processes cost")
+def test_ten_thousand_sites_are_loaded_and_checked_at_once(tmp_path: Path) -> None:
+    import resource
+
+    inventory = tmp_path / "many.toml"
+    tables = (
+        f'[sites.s{number}]\nurl = "https://s{number}.example.com/arcgis"\ngroups = ["g{number % 50}"]\n'
+        f'labels = {{ role = "r{number % 7}" }}\n'
+        for number in range(10_000)
+    )
+    groups = "".join(f"[groups.g{number}]\nreads = 3\n" for number in range(50))
+    inventory.write_text('[defaults]\nusername = "a"\npassword = { env = "X" }\n' + groups + "".join(tables))
+    spent = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(
+            [*FLEET, "inventory", "check", "-i", inventory], capture_output=True, text=True, check=True
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert done.stderr + done.stdout == "10000 sites, 50 groups, no mistakes\n"
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    # Processor time: others use the machine beside this test.
+    assert min(spent) < 1.2, spent
