@@ -25,7 +25,8 @@ def pages() -> dict[Path, str]:
         command = cli.get_command(top, name)
         assert command is not None
         path = PAGES / f"{name}.md"
-        before, _, rest = path.read_text(encoding="utf-8").partition(OPENING)
+        text = path.read_text(encoding="utf-8") if path.exists() else f"# fleet {name}\n\n{OPENING}```\n"
+        before, _, rest = text.partition(OPENING)
         helps = "\n".join(_helps(command, name, top))
         found[path] = f"{before}{OPENING}{helps}```{rest.partition('```')[2]}"
     return found

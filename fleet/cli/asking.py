@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fleet.admin.operation import Operation
     from fleet.inventory.model import Site
 
-__all__ = ["can_ask", "confirm_change"]
+__all__ = ["ask_about", "can_ask", "check_confirmed", "confirm_change"]
 
 
 def can_ask() -> bool:
@@ -31,6 +31,17 @@ def confirm_change(
     there is a terminal. Raises `UsageError` for a name that is not selected, `click.exceptions.Exit` with status 1 for
     a no, and `click.Abort` for an interrupt.
     """
+    check_confirmed(sites, named)
+    lines = _description(operation, [site.name for site in sites])
+
+    def question(changed: Sequence[str]) -> str:
+        return _question(len(changed), len(sites) - len(changed))
+
+    return ask_about(lines, question, sites, named=named, yes=yes)
+
+
+def check_confirmed(sites: Sequence[Site], named: Sequence[str]) -> None:
+    """Raise `UsageError` for one of *named*, which the command line confirms, that is not among *sites*."""
     from fleet.inventory.tables import nearest
 
     names = [site.name for site in sites]
@@ -39,6 +50,22 @@ def confirm_change(
             near = nearest(name, names)
             hint = f"; did you mean {near}?" if near else ""
             raise UsageError(f"--confirm {name}: no selected site is called so{hint}")
+
+
+def ask_about(
+    lines: Sequence[str],
+    question: Callable[[Sequence[str]], str],
+    sites: Sequence[Site],
+    *,
+    named: Sequence[str],
+    yes: bool,
+) -> frozenset[str]:
+    """Show *lines*, have protected ones of *sites* named, and ask *question* of the sites that would be changed.
+
+    The result are the protected sites that may be changed as well: *named*, and those that were typed. With *yes* only
+    protected sites are asked about. Without a terminal nothing is asked at all. Raises `click.exceptions.Exit` with
+    status 1 for a no, and `click.Abort` for an interrupt.
+    """
     allowed = set(named)
     if not can_ask():
         return frozenset(allowed)
@@ -46,7 +73,8 @@ def confirm_change(
     if yes and not protected:
         return frozenset(allowed)
     try:
-        _describe(operation, names)
+        for line in lines:
+            click.echo(line, err=True)
         for name in protected:
             typed = click.prompt(
                 f"{name} is protected. Type its name to change it too, or press Enter to leave it alone",
@@ -58,9 +86,8 @@ def confirm_change(
                 allowed.add(name)
             elif typed.strip():
                 click.echo(f"that is not its name; {name} is left alone", err=True)
-        spared = [name for name in protected if name not in allowed]
-        count = len(names) - len(spared)
-        if not yes and count and not click.confirm(_question(count, len(spared)), err=True):
+        changed = [site.name for site in sites if not site.protected or site.name in allowed]
+        if not yes and changed and not click.confirm(question(changed), err=True):
             click.echo("nothing was sent", err=True)
             raise click.exceptions.Exit(1)
     except click.Abort:
@@ -69,20 +96,21 @@ def confirm_change(
     return frozenset(allowed)
 
 
-def _describe(operation: Operation[Any], names: Sequence[str]) -> None:
+def _description(operation: Operation[Any], names: Sequence[str]) -> list[str]:
     from fleet.admin.operation import Effect
     from fleet.audit import parameters_of
     from fleet.render.clean import one_line
     from fleet.render.columns import plural
     from fleet.render.names import fold_names
 
-    click.echo(f"{operation.name} on {plural(len(names), 'site')}: {fold_names(names, 200)}", err=True)
+    lines = [f"{operation.name} on {plural(len(names), 'site')}: {fold_names(names, 200)}"]
     told = [f"{key}={one_line(value, 60)}" for key, value in parameters_of(operation).items()]
-    click.echo(one_line("  " + "  ".join([operation.method, operation.path, *told]), 400), err=True)
+    lines.append(one_line("  " + "  ".join([operation.method, operation.path, *told]), 400))
     if operation.effect is Effect.DISRUPT:
-        click.echo("  This restarts services, a machine, or the site.", err=True)
+        lines.append("  This restarts services, a machine, or the site.")
     if operation.read_back is None:
-        click.echo("  Nothing that can be read will tell whether it took effect.", err=True)
+        lines.append("  Nothing that can be read will tell whether it took effect.")
+    return lines
 
 
 def _question(count: int, spared: int) -> str:

@@ -58,6 +58,20 @@ class Interrupts:
         finally:
             self._loop = None
 
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """While a person is asked something: nothing is in flight, and an interrupt ends the question."""
+        if not self._before:
+            yield
+            return
+        for number, _ in self._before:
+            signal.signal(number, _end)
+        try:
+            yield
+        finally:
+            for number, _ in self._before:
+                signal.signal(number, self._arrived)
+
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
         now = time.monotonic()
@@ -79,3 +93,7 @@ class Interrupts:
                 self._say("stopping: nothing new is started, what is in flight finishes; once more cancels it")
         else:
             self._stop.cancel_all()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

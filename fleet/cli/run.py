@@ -9,7 +9,8 @@ import re
 import sqlite3
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any, TextIO
 
@@ -51,13 +52,21 @@ class Session:
     """What the work of a command gets: the selection, how to stop it, how it stands, and where outcomes are written."""
 
     def __init__(
-        self, fleet: Fleet, selection: Selection, stop: Stop, progress: Progress, lines: LineWriter | None
+        self,
+        fleet: Fleet,
+        selection: Selection,
+        stop: Stop,
+        progress: Progress,
+        lines: LineWriter | None,
+        asking: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.fleet = fleet
         self.selection = selection
         self.stop = stop
         self.progress = progress
         self.lines = lines
+        self.asking = asking
+        """A context in which a person is asked something while the event loop waits."""
 
 
 def run_on_sites(
@@ -85,7 +94,7 @@ def run_on_sites(
         inventory,
         timeout=common.timeout,
         deadline=common.deadline,
-        keep_clients=False,
+        keep_clients=changes,
         last_run=last_outcomes(inventory),
     )
     selection = fleet.select(common.selection, allow_empty=common.allow_empty)
@@ -111,6 +120,12 @@ def run_on_sites(
     lines = LineWriter(line.above(sys.stdout), broken) if common.format == "ndjson" else None
     interrupts = Interrupts(stop, lambda text: say(text, stderr))
 
+    @contextmanager
+    def asking() -> Iterator[None]:
+        line.erase()
+        with interrupts.asking():
+            yield
+
     async def main() -> Report:
         with interrupts.in_loop():
             return await watched()
@@ -122,7 +137,7 @@ def run_on_sites(
                 group.start_soon(partial(show, progress, line, site_limit=limit, deadline=common.deadline))
             if lines is not None:
                 group.start_soon(lines.keep_flushing)
-            report = await work(Session(fleet, selection, stop, progress, lines))
+            report = await work(Session(fleet, selection, stop, progress, lines, asking))
             group.cancel_scope.cancel()
         return report
 

@@ -50,6 +50,10 @@ class Progress:
         self.spent = 0.0
         self.running: dict[str, float] = {}
 
+    def again(self, total: int) -> None:
+        """Begin anew, with *total* sites: the run has a second half."""
+        self.total, self.done, self.failed, self.spent = total, 0, 0, 0.0
+
 
 @asynccontextmanager
 async def fan_out(
@@ -242,7 +246,8 @@ class _Run:
                 f"{client.change_in_flight} was sent, and its fate is unknown: {cause}",
                 hint="look at the site before you send it again",
             )
-            return Failed(error=unknown, outcome="unknown", **times)
+            value = None if client.partial is None else client.partial(unknown)
+            return Failed(error=unknown, outcome="unknown", value=value, **times)
         error = Cancelled(cause) if by_hand else DeadlinePassed(cause, hint=DEADLINE_HINT)
         value = None if client.partial is None else client.partial(error)
         if by_hand:

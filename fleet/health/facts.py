@@ -15,22 +15,15 @@ from fleet import admin as ops
 from fleet.admin.operation import Operation
 from fleet.client.handshake import PeerCertificate
 from fleet.client.site import SiteClient
-from fleet.errors import BadAnswer, NotFound, ServerFailed, SiteError, TooLarge
+from fleet.errors import BadAnswer, SiteError
 from fleet.health.certificates import readable
-from fleet.protocol.fields import ServiceId, as_int, path_name, root_folder
+from fleet.protocol.fields import ServiceId, as_int, path_name
+from fleet.rows.reading import all_of, each, list_of
+from fleet.rows.reports import Entry, ServiceReports
 
 __all__ = ["Facts", "MachineState", "ServiceState"]
 
 T = TypeVar("T")
-
-LIST_CAP = 2000
-"""Services that one report is asked for by name at the most."""
-
-NAME_CAP = 50_000
-"""Names of one list that are kept; a longer one is refused."""
-
-MISSING_CAP = 100
-"""Services that a report may leave out before it is no report."""
 
 WISHES = {
     "STARTED": "STARTED",
@@ -162,13 +155,13 @@ class Facts:
         if self.client.site.auth.kind in ("portal", "oauth"):
             # The portal's token, and what the site says of its portal, don't wait for each other. An error of either
             # comes up again below, in the order in which the client judges them.
-            await _each([self.rest_info, self.client.login_ahead])
+            await each([self.rest_info, self.client.login_ahead])
         await self.client.login()
 
     async def _machine_names(self) -> Sequence[str]:
         answer = await self.call(ops.machines.listing())
         names = []
-        for entry in _list_of(answer, "machines"):
+        for entry in list_of(answer, "machines"):
             name = entry.get("machineName") if isinstance(entry, dict) else None
             if not isinstance(name, str) or not name:
                 raise BadAnswer("the list of machines holds something without a name")
@@ -187,133 +180,29 @@ class Facts:
                 return MachineState(name, None, None, error)
             return MachineState(name, _wish(answer), _state(answer, "realTimeState"))
 
-        return _all(await _each([partial(one, name) for name in names]))
+        return all_of(await each([partial(one, name) for name in names]))
 
     async def _folders(self) -> Mapping[str, Sequence[ServiceState] | SiteError]:
-        listing = await self.call(ops.services.listing())
-        names = []
-        for name in _list_of(listing, "folders"):
-            if not isinstance(name, str):
-                raise BadAnswer("the list of folders holds something that is no name")
-            names.append(path_name(root_folder(name)))
-        in_root = _listed(listing)
-        wanted = ["", *dict.fromkeys(filter(None, names))]
-
-        async def one(folder: str) -> Sequence[ServiceState]:
-            return await self._root(in_root) if folder == "" else await self._folder(folder)
-
-        found = await _each([partial(one, folder) for folder in wanted])
-        return dict(zip(wanted, found, strict=True))
-
-    async def _root(self, listed: Sequence[ServiceId]) -> Sequence[ServiceState]:
-        """The services of the root folder, whose list is known: none of it may be missing in the report."""
-        if len(listed) > LIST_CAP:
-            return await self._by_list(listed)
-        states = await self._reported("")
-        if states is None:
-            return await self._one_by_one(listed)
-        return [*states, *await self._left_out(states, listed)]
-
-    async def _folder(self, folder: str) -> Sequence[ServiceState]:
-        """The services of one folder by its report; in lists of 2,000, or one by one, where that is not to be had."""
-        try:
-            states = await self._reported(folder)
-        except TooLarge:
-            return await self._by_list(_listed(await self.call(ops.services.listing(folder)), folder))
-        if states is None:
-            return await self._one_by_one(_listed(await self.call(ops.services.listing(folder)), folder))
-        return states
-
-    async def _reported(self, folder: str) -> Sequence[ServiceState] | None:
-        """The report of *folder*; None where the site has no such report, or fails at it."""
-        try:
-            return _report_of(await self.call(ops.services.report(folder)), folder)
-        except NotFound:
-            return None
-        except ServerFailed as error:
-            if error.passing:
-                raise
-            return None
-
-    async def _by_list(self, services: Sequence[ServiceId]) -> Sequence[ServiceState]:
-        async def some(start: int) -> Sequence[ServiceState]:
-            return _report_of(await self.call(ops.services.report(services=services[start : start + LIST_CAP])))
-
-        starts = range(0, len(services), LIST_CAP)
-        parts = _all(await _each([partial(some, start) for start in starts]))
-        states = [state for part in parts for state in part]
-        return [*states, *await self._left_out(states, services)]
-
-    async def _left_out(self, states: Sequence[ServiceState], listed: Sequence[ServiceId]) -> Sequence[ServiceState]:
-        """Those of *listed* that a report leaves out: a few may have gone meanwhile, so they are asked for."""
-        known = {state.service for state in states}
-        missing = [service for service in listed if service not in known]
-        if len(missing) > MISSING_CAP:
-            raise BadAnswer(f"the report leaves out {len(missing)} of {len(listed)} services that are listed")
-        return await self._one_by_one(missing, gone=True)
-
-    async def _one_by_one(self, services: Sequence[ServiceId], *, gone: bool = False) -> Sequence[ServiceState]:
-        """The states of *services*, each asked for; with *gone* one that is not there any more is left out."""
-
-        async def one(service: ServiceId) -> ServiceState | None:
-            try:
-                answer = await self.call(ops.services.status(service))
-            except NotFound:
-                if gone:
-                    return None
-                raise
-            return ServiceState(service, _wish(answer), _state(answer, "realTimeState"))
-
-        found = _all(await _each([partial(one, service) for service in services]))
-        return [state for state in found if state is not None]
+        found = await ServiceReports(self.call).folders()
+        return {
+            folder: part if isinstance(part, SiteError) else [_state_of(entry) for entry in part]
+            for folder, part in found.items()
+        }
 
     async def _certificates(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
         async def of(machine: str) -> list[tuple[str, str, Mapping[str, Any]]]:
             answer = await self.call(ops.machines.certificates(machine))
             aliases = []
-            for alias in _list_of(answer, "certificates", ALIAS_CAP):
+            for alias in list_of(answer, "certificates", ALIAS_CAP):
                 if not isinstance(alias, str) or not alias:
                     raise BadAnswer("the list of certificates holds something that is no name")
                 aliases.append(path_name(alias))
-            found = await _each([partial(self.call, ops.machines.certificate(machine, alias)) for alias in aliases])
-            return [(machine, alias, told) for alias, told in zip(aliases, _all(found), strict=True)]
+            found = await each([partial(self.call, ops.machines.certificate(machine, alias)) for alias in aliases])
+            return [(machine, alias, told) for alias, told in zip(aliases, all_of(found), strict=True)]
 
         machines = await self.machine_names()
-        parts = _all(await _each([partial(of, machine) for machine in machines]))
+        parts = all_of(await each([partial(of, machine) for machine in machines]))
         return [entry for part in parts for entry in part]
-
-
-async def _each(asks: Sequence[Callable[[], Awaitable[T]]]) -> list[T | SiteError]:
-    """What all of *asks*, made at once, came to: values and errors, in order."""
-    results: list[Any] = [None] * len(asks)
-
-    async def one(place: int) -> None:
-        try:
-            results[place] = await asks[place]()
-        except SiteError as error:
-            results[place] = error
-
-    async with anyio.create_task_group() as group:
-        for place in range(len(asks)):
-            group.start_soon(one, place)
-    return results
-
-
-def _all(results: Sequence[T | SiteError]) -> list[T]:
-    """The values of *results*; raises the first error among them."""
-    for result in results:
-        if isinstance(result, SiteError):
-            raise result
-    return [result for result in results if not isinstance(result, SiteError)]
-
-
-def _list_of(answer: Mapping[str, Any], member: str, cap: int = NAME_CAP) -> list[Any]:
-    value = answer.get(member)
-    if not isinstance(value, list):
-        raise BadAnswer(f"the list of {member} is missing in the answer")
-    if len(value) > cap:
-        raise TooLarge(f"the answer lists {len(value)} {member}, and {cap} are looked at")
-    return value
 
 
 def _state(answer: Mapping[str, Any], member: str) -> str | None:
@@ -327,30 +216,13 @@ def _wish(answer: Mapping[str, Any]) -> str | None:
     return None if word is None else WISHES.get(word)
 
 
-def _listed(listing: Mapping[str, Any], folder: str = "") -> list[ServiceId]:
-    return list(dict.fromkeys(_service_of(entry, folder) for entry in _list_of(listing, "services")))
-
-
-def _service_of(entry: Any, folder: str) -> ServiceId:
-    if isinstance(entry, dict) and not isinstance(entry.get("folderName"), str):
-        entry = {**entry, "folderName": folder}
-    service = ServiceId.of(entry) if isinstance(entry, dict) else None
-    if service is None:
-        raise BadAnswer("the answer lists something that is no service")
-    return service
-
-
-def _report_of(answer: Mapping[str, Any], folder: str = "") -> list[ServiceState]:
-    states = {}
-    for entry in _list_of(answer, "reports"):
-        service = _service_of(entry, folder)
-        status = entry.get("status")
-        status = status if isinstance(status, dict) else {}
-        most, busy, free, counted = _instances_of(entry.get("instances"))
-        states[service] = ServiceState(
-            service, _wish(status), _state(status, "realTimeState"), most, busy, free, counted
-        )
-    return list(states.values())
+def _state_of(entry: Entry) -> ServiceState:
+    status = entry.told.get("status")
+    status = status if isinstance(status, dict) else {}
+    wish, real = _wish(status), _state(status, "realTimeState")
+    if entry.alone:
+        return ServiceState(entry.service, wish, real)
+    return ServiceState(entry.service, wish, real, *_instances_of(entry.told.get("instances")))
 
 
 def _instances_of(instances: Any) -> tuple[int, int, int, Literal["yes", "no", "unread"]]:

@@ -1,0 +1,111 @@
+"""What a bulk verb is: a name, words for people, a plan that only reads, and how a plan is carried out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
+
+from fleet.admin.operation import Operation
+from fleet.audit import AuditLog
+from fleet.bulk.change import Change
+from fleet.client.site import Answer, SiteClient
+from fleet.errors import SiteError
+from fleet.fanout.stop import Stop
+from fleet.outcome import REACHED, outcome_of
+
+__all__ = ["Done", "Sender", "Stopping", "Verb", "make"]
+
+Done: TypeAlias = Callable[[Change, Answer[Any] | BaseException], None]
+"""Told what a change came to: its last answer, or what it was broken off by."""
+
+
+class Stopping(Exception):
+    """Somebody stopped the run: what is in flight was finished, and nothing more is sent."""
+
+
+class Sender:
+    """Sends the changes of one run, with a record of each where an audit log is kept."""
+
+    def __init__(self, audit: AuditLog | None = None, stop: Stop | None = None) -> None:
+        self._audit = audit
+        self._stop = stop
+
+    def begin(self) -> None:
+        """To be called before each change: raises `Stopping` where nothing new is to be begun."""
+        if self._stop is not None and not self._stop.launching:
+            raise Stopping
+
+    async def send(self, client: SiteClient, operation: Operation[Any]) -> Answer[Any]:
+        """The answer to *operation*; raises the `SiteError` it came to, or `AuditFailed` with nothing sent."""
+        if self._audit is None or not operation.changes:
+            return await client.ask(operation)
+        return await self._audit.carry_out(client, operation)
+
+
+class Verb(ABC):
+    """A verb such as "stop services", with its parameters.
+
+    `name` is what plans call it (`services.stop`). `doing` and `thing` make its question: "stop" and "service" become
+    "stop 43 services on 12 sites". `disrupts` says that it restarts services, a machine, or the site.
+    """
+
+    name: ClassVar[str]
+    doing: str
+    thing: str = "setting"
+    disrupts: bool = False
+
+    @abstractmethod
+    async def plan(self, client: SiteClient) -> Sequence[Change]:
+        """What would change on the site of *client*, told by reading only; no secret is in it but in operations.
+
+        Raises the `SiteError` that keeps it from being told.
+        """
+
+    def parameters(self) -> Mapping[str, Any]:
+        """What the verb was given, as it may be shown and kept: without secrets."""
+        return {}
+
+    async def carry_out(self, client: SiteClient, changes: Sequence[Change], sender: Sender, done: Done) -> None:
+        """Make *changes* on the site of *client*, one after another, and tell *done* what each came to.
+
+        An error ends its change and not those after it, unless the site itself is out of reach. A verb that knows a
+        faster way, such as one call for many, overrides this; every change must be told of exactly once.
+        """
+        for change in changes:
+            await make(client, change, sender, done, self.name)
+
+
+async def make(client: SiteClient, change: Change, sender: Sender, done: Done, name: str) -> None:
+    """Make one *change* of the verb *name* by its operations in order, and tell *done*.
+
+    Raises what must end all of the site's changes: that it is out of reach, or that the run is stopped.
+    """
+    sender.begin()
+    answer: Answer[Any] = Answer(value=None, outcome="noop")
+    try:
+        for place, operation in enumerate(change.operations):
+            if place:
+                # Between two halves nothing is in flight, and the change is not whole all the same.
+                client.change_in_flight = name
+            answer = _both(answer, await sender.send(client, operation))
+    except SiteError as error:
+        done(change, error)
+        if outcome_of(error) not in (*REACHED, "unknown"):
+            raise
+    except BaseException as error:
+        done(change, error)
+        raise
+    else:
+        client.change_in_flight = None
+        done(change, answer)
+
+
+def _both(first: Answer[Any], second: Answer[Any]) -> Answer[Any]:
+    """What two operations of one change came to together."""
+    return Answer(
+        value=second.value,
+        outcome="changed" if "changed" in (first.outcome, second.outcome) else "noop",
+        verified=False if False in (first.verified, second.verified) else None,
+        after=second.after,
+    )

@@ -1,0 +1,128 @@
+"""How a command lists rows of the selected sites: one table of every site's rows, with a condition where one is given."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fleet.cli.common import Common
+from fleet.errors import UsageError
+
+if TYPE_CHECKING:
+    from fleet.aggregate.where import Where
+    from fleet.cli.run import Session
+    from fleet.client.site import SiteClient
+    from fleet.report import Report
+    from fleet.rows.table import Row, Table, Wanted
+
+__all__ = ["condition", "list_rows", "list_table", "where_option"]
+
+where_option = click.option(
+    "--where",
+    metavar="CONDITION",
+    help="Only rows that fit, such as 'configuredState=STARTED and realTimeState!=STARTED'.",
+)
+
+
+def condition(text: str | None, fields: Collection[str]) -> Where | None:
+    """The condition in *text*, which may look at *fields*; raises `UsageError`."""
+    from fleet.aggregate.where import parse, require_fields
+
+    if text is None:
+        return None
+    where = parse(text)
+    require_fields(where, fields)
+    return where
+
+
+def list_rows(
+    common: Common,
+    read: Callable[[SiteClient], Awaitable[Sequence[Row]]],
+    *,
+    name: str,
+    where: Where | None = None,
+    shown: Sequence[str] | None = None,
+    columns: Sequence[str] = (),
+    state: Sequence[str] = ("realTimeState", "state", "status", "outcome"),
+) -> int:
+    """Read rows on every selected site by *read*, keep those that fit *where*, merge and write them; the exit status.
+
+    *name* is the command's name in the report; *columns* are the columns that rows may have, for the check of
+    `--columns` and `--sort` before anything is sent (empty: any); *shown* are those that people see.
+    """
+    from fleet.aggregate.where import matches
+    from fleet.cli.run import run_on_sites
+    from fleet.cli.writing import write_report
+
+    _check_columns(common, columns)
+
+    async def work(client: SiteClient) -> Sequence[Row]:
+        rows = await read(client)
+        return list(rows) if where is None else [row for row in rows if matches(where, row)]
+
+    async def run(session: Session) -> Report:
+        return await session.selection.run(
+            work,
+            command=name,
+            merge=None if session.lines is not None else "union",
+            query=common.query,
+            on_outcome=session.lines,
+            keep=session.lines is None,
+            stop=session.stop,
+            progress=session.progress,
+        )
+
+    visible = None if shown is None or common.query is not None else ["site", *shown]
+    return run_on_sites(common, run, lambda report: write_report(common, report, shown=visible, state=state))
+
+
+def _check_columns(common: Common, columns: Sequence[str]) -> None:
+    """A column that there can't be is told before anything is sent."""
+    if not columns or common.query is not None:
+        return
+    from fleet.inventory.tables import nearest
+
+    known = ["site", *columns]
+    for name in [*common.columns, *([common.sort.removeprefix("-")] if common.sort else [])]:
+        if name not in known and name.partition(".")[0] not in known:
+            near = nearest(name, known)
+            told = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+            raise UsageError(f"there is no column {name!r}; {told}")
+
+
+def list_table(
+    common: Common,
+    table: Table,
+    *,
+    name: str,
+    wanted: Wanted | None = None,
+    where: str | None = None,
+    fits: Callable[[Row], bool] | None = None,
+    shown: Sequence[str] | None = None,
+    every: bool = False,
+) -> int:
+    """List *table*: with its cheap columns, and those costly ones that `--columns`, `--sort` or *where* name.
+
+    With *every* all columns, whatever they cost. *fits* is a condition of the command's own, *wanted* bounds what is
+    read. The exit status; raises `UsageError` for a column or a field that there is not.
+    """
+    from dataclasses import replace
+
+    from fleet.aggregate.where import fields_of
+    from fleet.rows.table import EVERYTHING
+
+    found = condition(where, table.names)
+    named = {*common.columns, *([common.sort.removeprefix("-")] if common.sort else [])}
+    named |= fields_of(found) if found is not None else set()
+    roots = {one.partition(".")[0] for one in named}
+    costly = {column.name for column in table.columns if column.costly and (every or column.name in roots)}
+    cheap = {column.name for column in table.columns if not column.costly}
+    columns = frozenset(costly | cheap) if costly else None
+
+    async def read(client: SiteClient) -> Sequence[Any]:
+        rows = await table.read(client, replace(wanted or EVERYTHING, columns=columns))
+        return rows if fits is None else [row for row in rows if fits(row)]
+
+    return list_rows(common, read, name=name, where=found, shown=shown, columns=table.names)

@@ -1,0 +1,111 @@
+"""What bulk changes would do, or did: sites that agree on a line, old → new, and what failed with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from fleet.outcome import Outcome
+from fleet.render.columns import PLAIN, Terminal, columns, paint, plural
+from fleet.render.names import fold_names
+from fleet.render.plain import short
+from fleet.render.table import NAMES, summary_lines
+from fleet.report import Report
+
+__all__ = ["CHANGE_COLUMNS", "change_lines", "change_rows", "old_to_new"]
+
+CHANGE_COLUMNS = ("site", "item", "outcome", "old", "new", "kind", "message")
+
+WOULD = {"change": "would change", "noop": "noop", "impossible": "impossible"}
+
+
+def changes_of(outcome: Outcome) -> Sequence[Mapping[str, Any]]:
+    """The changes that *outcome* tells of."""
+    value = outcome.value
+    found = value.get("changes") if isinstance(value, Mapping) else None
+    return found if isinstance(found, list) else []
+
+
+def change_rows(report: Report) -> list[dict[str, Any]]:
+    """A row per site and change (`CHANGE_COLUMNS`); a site of which no change is known has one row with its outcome."""
+    return [dict(zip(CHANGE_COLUMNS, cells, strict=True)) for cells in _cells(report)]
+
+
+def _cells(report: Report) -> Iterator[tuple[Any, ...]]:
+    for outcome in report.outcomes:
+        told = changes_of(outcome)
+        for one in told:
+            error = one.get("error") or {}
+            word = one.get("outcome") or WOULD.get(str(one.get("state")), "")
+            message = error.get("message") or one.get("why") or ""
+            yield (
+                outcome.site,
+                one.get("item", ""),
+                word,
+                _text(one.get("old")),
+                _text(one.get("new")),
+                error.get("kind", ""),
+                message,
+            )
+        if not told:
+            error = getattr(outcome, "error", None)
+            why = ("", "") if error is None else (error.kind, error.message)
+            yield (outcome.site, "", outcome.outcome, "", "", *why)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else short(value)
+
+
+def old_to_new(old: Any, new: Any) -> str:
+    """`min 1 → 2` of objects that differ in few members, `STARTED → STOPPED` of texts."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        names = [name for name in new if name not in old or old[name] != new[name]]
+        names += [name for name in old if name not in new]
+        return ", ".join(f"{name} {_word(old, name)} → {_word(new, name)}" for name in names)
+    if old is None:
+        return _text(new)
+    return f"{_text(old)} → {_text(new)}" if new is not None else _text(old)
+
+
+def _word(value: Mapping[str, Any], name: str) -> str:
+    return short(value[name]) if name in value else "–"
+
+
+def change_lines(report: Report, terminal: Terminal = PLAIN) -> list[str]:
+    """The lines of a report of bulk changes: those that are the same on several sites once, noops counted."""
+    told: dict[tuple[str, str, str, str], list[str]] = {}
+    quiet: list[str] = []
+    untouched = 0
+    for outcome in report.outcomes:
+        changes = changes_of(outcome)
+        for one in changes:
+            word = one.get("outcome") or WOULD.get(str(one.get("state")), "")
+            if word == "noop":
+                untouched += 1
+                continue
+            error = one.get("error") or {}
+            change = "" if word == "impossible" else old_to_new(one.get("old"), one.get("new"))
+            if one.get("verified") is False:
+                word += " (unconfirmed)"
+            why = str(error.get("message") or one.get("why") or "")
+            told.setdefault((str(one.get("item", "")), change, word, why), []).append(outcome.site)
+        if outcome.ok and not any(_moves(one) for one in changes):
+            quiet.append(outcome.site)
+    rows = [
+        [item, change, word, fold_names(sites, NAMES), str(len(sites)), why]
+        for (item, change, word, why), sites in told.items()
+    ]
+    lines = []
+    if rows:
+        lines = columns(["item", "change", "outcome", "sites", "count", "why"], rows, terminal, state=2, compact=True)
+    if untouched:
+        lines.append(paint(f"{plural(untouched, 'thing')} left alone: they are so already", "dim", terminal))
+    if quiet:
+        nothing = f"nothing to do on {plural(len(quiet), 'site')}: {fold_names(quiet, NAMES)}"
+        lines.append(paint(nothing, "dim", terminal))
+    return [*lines, *([""] if lines else []), *summary_lines(report, terminal)]
+
+
+def _moves(one: Mapping[str, Any]) -> bool:
+    return bool(one.get("outcome", one.get("state")) != "noop")

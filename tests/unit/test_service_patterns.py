@@ -1,0 +1,67 @@
+"""Patterns of services: which fit, in which folders they lie, and which name something that is not there."""
+
+from __future__ import annotations
+
+import pytest
+
+from fleet.errors import UsageError
+from fleet.protocol.fields import ServiceId
+from fleet.protocol.patterns import ServicePatterns
+
+SERVICES = [
+    ServiceId("Planning", "Hydrants", "MapServer"),
+    ServiceId("Planning", "Hydrants", "FeatureServer"),
+    ServiceId("", "Roads", "MapServer"),
+    ServiceId("", "odd[1]", "GPServer"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Planning/*", [0, 1]),
+        ("planning/", [0, 1]),
+        ("*.MapServer", [0, 2]),
+        ("Planning/Hydrants", [0, 1]),
+        ("Planning/Hydrants.MapServer", [0]),
+        ("hydrants", []),
+        ("*", [0, 1, 2, 3]),
+        ("odd[1].GPServer", [3]),
+        ("R????.MapServer", [2]),
+        ("/Roads.MapServer", [2]),
+    ],
+)
+def test_what_fits(text: str, expected: list[int]) -> None:
+    patterns = ServicePatterns((text,))
+
+    assert [place for place, service in enumerate(SERVICES) if patterns.match(service)] == expected
+
+
+def test_none_stands_for_all() -> None:
+    assert all(map(ServicePatterns().match, SERVICES))
+    assert ServicePatterns().folders is None
+
+
+@pytest.mark.parametrize(
+    ("texts", "folders"),
+    [
+        (("Planning/*", "Roads.MapServer"), {"Planning", ""}),
+        (("*.MapServer",), None),
+        (("Plan*/x",), None),
+        (("Planning/Hy*",), {"Planning"}),
+    ],
+)
+def test_where_they_lie(texts: tuple[str, ...], folders: set[str] | None) -> None:
+    assert ServicePatterns(texts).folders == folders
+
+
+def test_a_name_that_fits_nothing_is_missing_and_a_pattern_is_not() -> None:
+    patterns = ServicePatterns(("Planning/Hydrant.MapServer", "Nowhere/*", "Roads"))
+
+    assert patterns.missing(SERVICES) == ["Planning/Hydrant.MapServer"]
+    assert patterns.nearest("Planning/Hydrant.MapServer", SERVICES) == "Planning/Hydrants.MapServer"
+
+
+def test_an_empty_name_is_a_mistake() -> None:
+    with pytest.raises(UsageError, match="is empty"):
+        ServicePatterns((" ",))
