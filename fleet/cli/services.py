@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fleet.cli.changing import Consent, change_options, run_verb
-from fleet.cli.common import Common, output_option, run_options
-from fleet.cli.listing import condition, list_table, where_option
+from fleet.cli.common import DURATION, Common, output_option, run_options
+from fleet.cli.listing import list_rows, where_option
+from fleet.cli.service_options import (
+    chosen,
+    list_services,
+    missing_option,
+    nothing_fits,
+    services_argument,
+)
 
 if TYPE_CHECKING:
-    from fleet.bulk import Planned
-    from fleet.bulk.services import Chosen
-    from fleet.protocol.patterns import ServicePatterns
-    from fleet.rows.table import Row, Table
+    from collections.abc import Sequence
+
+    from fleet.client.site import SiteClient
+    from fleet.rows.table import Row
 
 __all__ = ["command"]
-
-services_argument = click.argument("services", nargs=-1)
-missing_option = click.option("--ignore-not-found", is_flag=True, help="A service that is not there is no failure.")
 
 
 @click.group(name="services")
@@ -35,45 +38,22 @@ def command() -> None:
     """
 
 
-def _patterns(services: tuple[str, ...]) -> ServicePatterns:
-    from fleet.protocol.patterns import ServicePatterns
+@command.command(name="list")
+@services_argument
+@where_option
+@output_option()
+@run_options
+def list_(common: Common, services: tuple[str, ...], where: str | None) -> int:
+    """Names of services, by the listings of folders alone: the fastest look.
 
-    return ServicePatterns(services)
+    \b
+    fleet services list 'Planning/*' -s prod
+    fleet services list --where type=GPServer -o csv
+    """
+    from fleet.rows.listings import LISTING
 
-
-def chosen(services: tuple[str, ...], where: str | None, ignore_not_found: bool) -> Chosen:
-    """The services that the command line means; raises `UsageError`."""
-    from fleet.bulk.services import Chosen
-    from fleet.rows.services import SERVICES
-
-    return Chosen(_patterns(services), condition(where, SERVICES.names), ignore_not_found)
-
-
-def nothing_fits(services: tuple[str, ...], where: str | None) -> Callable[[dict[str, Planned]], str | None]:
-    """What `run_verb` asks with all plans: a sentence where no service on any site is meant."""
-
-    def told(plans: dict[str, Planned]) -> str | None:
-        if any(planned.changes for planned in plans.values()):
-            return None
-        what = " or ".join(services) if services else "what was asked for"
-        fits = f"{what} fits no service" + (f" with {where}" if where else "")
-        return f"{fits} on any of {len(plans)} sites" if len(plans) > 1 else f"{fits} of {next(iter(plans))}"
-
-    return told
-
-
-def _list(common: Common, table: Table, name: str, services: tuple[str, ...], **options: Any) -> int:
-    from fleet.protocol.fields import ServiceId
-    from fleet.rows.table import Wanted
-
-    patterns = _patterns(services)
-
-    def fits(row: Row) -> bool:
-        return patterns.match(ServiceId(row["folderName"], row["serviceName"], row["type"]))
-
-    return list_table(
-        common, table, name=name, wanted=Wanted(folders=patterns.folders), fits=fits if services else None, **options
-    )
+    shown = ("service", "type", "description")
+    return list_services(common, LISTING, name="services list", services=services, where=where, shown=shown)
 
 
 @command.command(name="report")
@@ -92,7 +72,77 @@ def report(common: Common, services: tuple[str, ...], where: str | None) -> int:
     from fleet.rows.services import SERVICES
 
     shown = ("service", "configuredState", "realTimeState", "max", "busy", "free", "transactions")
-    return _list(common, SERVICES, "services report", services, where=where, shown=shown)
+    return list_services(common, SERVICES, name="services report", services=services, where=where, shown=shown)
+
+
+STATES = ("service", "configuredState", "realTimeState")
+
+
+@command.command(name="status")
+@services_argument
+@where_option
+@click.option(
+    "--wait",
+    type=click.Choice(["started", "stopped"]),
+    help="Wait until all of them are really so; for a start those that should stand don't count.",
+)
+@click.option("--for", "patience", type=DURATION, default="5m", show_default=True, help="Wait so long at the most.")
+@output_option()
+@run_options
+def status(common: Common, services: tuple[str, ...], where: str | None, wait: str | None, patience: float) -> int:
+    """Wish and measured state of services; those where the two differ come first.
+
+    With --wait it ends as soon as the state is reached, or with status 1 when the time is up. A site that does not
+    answer meanwhile is asked again.
+
+    \b
+    fleet services status 'Planning/*'
+    fleet services status -s prod --wait started --for 10m
+    """
+    from functools import partial
+
+    from fleet.rows.services import SERVICES
+
+    if wait is None:
+        return list_services(
+            common, SERVICES, name="services status", services=services, where=where, shown=STATES, order=_differing
+        )
+    meant = chosen(services, where, ignore_not_found=True)
+
+    async def now(client: SiteClient) -> Sequence[Row]:
+        rows, _ = await meant.rows(client, STATES)
+        return [{name: row[name] for name in STATES} for row in rows]
+
+    async def read(client: SiteClient) -> Sequence[Row]:
+        from fleet.rows.awaited import until
+
+        return await until(
+            partial(now, client), "STARTED" if wait == "started" else "STOPPED", meant.patterns, patience
+        )
+
+    return list_rows(common, read, name="services status", shown=STATES, columns=STATES, order=_differing)
+
+
+def _differing(row: Row) -> bool:
+    return bool(row.get("configuredState") == row.get("realTimeState"))
+
+
+@command.command(name="statistics")
+@services_argument
+@where_option
+@output_option()
+@run_options
+def statistics(common: Common, services: tuple[str, ...], where: str | None) -> int:
+    """Instances and requests of services on each machine, one request per service.
+
+    \b
+    fleet services statistics 'Planning/*' -s oslo
+    fleet services statistics --where 'isStatisticsAvailable=true and busy>=1' --sort -busy
+    """
+    from fleet.rows.services import STATISTICS
+
+    shown = ("service", "machineName", "max", "busy", "free", "transactions", "startTime")
+    return list_services(common, STATISTICS, name="services statistics", services=services, where=where, shown=shown)
 
 
 def _change(common: Common, consent: Consent, verb: type, given: dict[str, Any]) -> int:
