@@ -42,6 +42,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "services.stopServices": {"services": {"services": [ROADS]}},
     "services.deleteServices": {"services": {"services": [ROADS]}},
     "services.renameService": {"serviceName": "Trees", "serviceType": "MapServer", "serviceNewName": "Woods"},
+    "services.changeProvider": {"provider": "DMaps"},
+    "services.importServices": {"location": "/srv/arcgis/exports/sim-0001.agssiteservices"},
     "services.edit": {"service": {"configuredState": "STARTED"}},
     "services.permissions.add": {"principal": "esriEveryone", "isAllowed": "true"},
     "services.folder.permissions.add": {"principal": "esriEveryone", "isAllowed": "true"},
@@ -87,6 +89,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "system.directories.edit": {"name": "arcgisoutput", **DIRECTORY},
     "system.configstore.edit": {"type": "FILESYSTEM", "connectionString": "/moved"},
     "system.webadaptors.register": {"webAdaptorURL": "https://w/x", "machineName": "W", "machineIP": "10.0.0.9"},
+    "system.webadaptors.config.update": {"webAdaptorsConfig": {"sharedKey": "newer"}},
     "uploads.register": {"itemName": "x.sd"},
     "uploads.uploadPart": {"partNumber": "1"},
     "kml.createKmz": {"kml": {}},
@@ -227,6 +230,7 @@ def test_every_parameter_that_is_required_is_given_here() -> None:
         for entry in OPERATIONS.values()
         for parameter in entry.params
         if parameter.required and not parameter.type.startswith("file")
-        if parameter.name not in PARAMETERS.get(entry.name, {}) and parameter.name not in ("alias", "certPassword")
+        if parameter.name not in PARAMETERS.get(entry.name, {})
+        and parameter.name not in ("alias", "certPassword", "password")
     ]
     assert missing == []
