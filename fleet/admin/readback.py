@@ -18,6 +18,7 @@ __all__ = [
     "log_settings_are",
     "members_are",
     "mode_is",
+    "parameters_are",
     "readable",
     "services_are",
     "state_is",
@@ -89,6 +90,17 @@ def members_are(
         return contains(found, wanted) if isinstance(found, Mapping) else None
 
     return ReadBack(look=look, done=done, whole=whole)
+
+
+def parameters_are(path: str, form: Mapping[str, str]) -> ReadBack | None:
+    """Done when the resource at *path* has each parameter of *form* as its member; can't tell where it lacks one."""
+    if not form:
+        return None
+
+    def done(answer: Any) -> bool | None:
+        return contains(answer, form) if form.keys() <= answer.keys() else None
+
+    return ReadBack(look=Operation(name=path.removeprefix("admin/").replace("/", "."), path=path), done=done)
 
 
 def listed(
