@@ -25,13 +25,14 @@ __all__ = ["Catalogue", "Entry", "Parameter", "catalogue", "operation", "operati
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
-    """A parameter of an operation: its type in the words of the help page, its default, and the values it may have."""
+    """A parameter of an operation: its type in the words of the help page, its default, the values it may have, its unit."""
 
     name: str
     type: str
     required: bool = False
     default: Any = None
     values: tuple[Any, ...] = ()
+    unit: str = ""
     meaning: str = ""
 
 

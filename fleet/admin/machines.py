@@ -150,7 +150,7 @@ def edit(machine: str, **settings: str | int) -> Operation[dict[str, Any]]:
 
     Heap sizes are MB. Its web server restarts, and may drop the connection before it answers.
 
-    Done when the machine tells each of them.
+    One attempt may take 150 s. Done when the machine tells each of them.
 
     Raises, when called: `NotFound`, `Forbidden`, `Locked`, `ServerFailed`, `VerifyFailed`,
     `FateUnknown`.
@@ -162,7 +162,7 @@ def edit(machine: str, **settings: str | int) -> Operation[dict[str, Any]]:
 def use_certificate(machine: str, alias: str) -> Operation[dict[str, Any]]:
     """Let the web server of *machine* show the certificate *alias*, which must be in its key store; it restarts.
 
-    Done when the machine tells that alias.
+    One attempt may take 150 s. Done when the machine tells that alias.
 
     Raises, when called: `NotFound`, `Forbidden`, `Locked`, `ServerFailed`, `VerifyFailed`,
     `FateUnknown`.

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fleet.admin.catalogue import operation
 from fleet.admin.operation import Operation
 
-__all__ = ["commit", "delete", "get", "listing", "register", "service_configuration", "upload", "upload_part"]
+__all__ = [
+    "commit",
+    "delete",
+    "get",
+    "listing",
+    "publish",
+    "publish_job",
+    "register",
+    "service_configuration",
+    "upload",
+    "upload_part",
+]
 
 
 def listing() -> Operation[dict[str, Any]]:
@@ -98,3 +110,28 @@ def service_configuration(item_id: str) -> Operation[dict[str, Any]]:
     Source: developers.arcgis.com/rest/enterprise-administration/server/uploadeditem
     """
     return operation("uploads.serviceconfiguration", itemID=item_id)
+
+
+def publish(item_id: str, changes: Mapping[str, Any] | None = None) -> Operation[dict[str, Any]]:
+    """Publish the uploaded definition *item_id*: `{"jobId", "jobStatus"}` of a job that works on by itself.
+
+    *changes* is what `service_configuration` answers, with the changes made to it. `publish_job` tells how far it is.
+
+    No resource tells afterwards that it was done.
+
+    Raises, when called: `NotFound`, `Forbidden`, `Locked`, `ServerFailed`, `VerifyFailed`,
+    `FateUnknown`.
+    Source: developers.arcgis.com/rest/services-reference/enterprise/submit-gp-job
+    """
+    return operation("rest.publishing.submitJob", {"in_sdp_id": item_id, "in_config_overwrite": changes})
+
+
+def publish_job(job_id: str) -> Operation[dict[str, Any]]:
+    """How far the publishing *job_id* is: `{"jobStatus", "messages": [{"type", "description"}]}`.
+
+    `jobStatus` is esriJobSubmitted or esriJobExecuting, and at the end esriJobSucceeded or esriJobFailed.
+
+    Raises, when called: `NotFound`, `Forbidden`, `ServerFailed`.
+    Source: developers.arcgis.com/rest/services-reference/enterprise/gp-job
+    """
+    return operation("rest.publishing.job", jobId=job_id)

@@ -92,6 +92,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "system.webadaptors.config.update": {"webAdaptorsConfig": {"sharedKey": "newer"}},
     "uploads.register": {"itemName": "x.sd"},
     "uploads.uploadPart": {"partNumber": "1"},
+    "rest.publishing.submitJob": {"in_sdp_id": "ITEM"},
     "kml.createKmz": {"kml": {}},
     "clusters.create": {"clusterName": "new"},
     "clusters.machines.add": {"machineNames": "X"},
@@ -155,6 +156,12 @@ async def prepared(site: SimulatedSite, entry: Entry) -> tuple[str, dict[str, st
     form = {key: value if isinstance(value, str) else json.dumps(value) for key, value in given.items()}
     if form.get("machineName") == "MACHINE":
         form["machineName"] = "SECOND.EXAMPLE.NET"
+    if form.get("in_sdp_id") == "ITEM":
+        form["in_sdp_id"] = item["itemID"]
+    if entry.name == "rest.publishing.job":
+        tool = path.rpartition("/jobs/")[0]
+        job = await ask(f"{site.url}/{tool}/submitJob", form={"token": token, "in_sdp_id": item["itemID"]})
+        path = f"{tool}/jobs/{job.json['jobId']}"
     if entry.name in WITHOUT_SITE:
         site.fault("no-site")
     if entry.name in ("upgrade", "upgrade.start"):
