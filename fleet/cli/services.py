@@ -147,13 +147,20 @@ def statistics(common: Common, services: tuple[str, ...], where: str | None) -> 
 
 def _change(common: Common, consent: Consent, verb: type, given: dict[str, Any]) -> int:
     picked = chosen(given["services"], given["where"], given["ignore_not_found"])
-    return run_verb(common, consent, verb(picked), none=nothing_fits(given["services"], given["where"]))
+    switch = verb(picked, together=not given["one_by_one"])
+    return run_verb(common, consent, switch, none=nothing_fits(given["services"], given["where"]))
+
+
+one_by_one_option = click.option(
+    "--one-by-one", is_flag=True, help="A call for each service, one after another, in place of one for all of a site."
+)
 
 
 @command.command(name="start")
 @services_argument
 @where_option
 @missing_option
+@one_by_one_option
 @change_options
 def start(common: Common, consent: Consent, **given: Any) -> int:
     """Start services; what runs already is left alone.
@@ -171,6 +178,7 @@ def start(common: Common, consent: Consent, **given: Any) -> int:
 @services_argument
 @where_option
 @missing_option
+@one_by_one_option
 @change_options
 def stop(common: Common, consent: Consent, **given: Any) -> int:
     """Stop services; what stands already is left alone.
@@ -187,6 +195,7 @@ def stop(common: Common, consent: Consent, **given: Any) -> int:
 @services_argument
 @where_option
 @missing_option
+@one_by_one_option
 @change_options
 def restart(common: Common, consent: Consent, **given: Any) -> int:
     """Stop and start services that should run; those that should stand are left alone.
