@@ -9,6 +9,7 @@ import click
 from fleet.cli.changing import Consent, change_options, run_verb
 from fleet.cli.common import DURATION, Common, output_option, run_options
 from fleet.cli.listing import list_rows, where_option
+from fleet.cli.service_changes import delete, edit, provider, rename
 from fleet.cli.service_options import (
     chosen,
     list_services,
@@ -206,3 +207,7 @@ def restart(common: Common, consent: Consent, **given: Any) -> int:
     from fleet.bulk.services import Restart
 
     return _change(common, consent, Restart, given)
+
+
+for each in (delete, edit, provider, rename):
+    command.add_command(each)
