@@ -18,7 +18,7 @@ from fleet.protocol.release import Release
 from fleet.rows.reading import all_of, each
 from fleet.rows.reports import ServiceReports
 
-__all__ = ["TOGETHER_CAP", "Switched", "by_lists", "can_together", "together"]
+__all__ = ["TOGETHER_CAP", "State", "Switched", "by_lists", "can_together", "states_by_service", "together"]
 
 TOGETHER_CAP = 100
 """Services that one call is sent for: it answers when the last of them has followed, and that must not take for ever."""
@@ -86,7 +86,7 @@ async def together(
         result.left = list(changes)
         return result
     try:
-        states = await _states(client, services)
+        states = await states_by_service(client, services)
     except SiteError:
         # They can't be told apart: a call of their own looks at each before it sends anything.
         states = {}
@@ -100,7 +100,7 @@ async def together(
     return result
 
 
-async def _states(client: SiteClient, services: Sequence[ServiceId]) -> Mapping[ServiceId, tuple[str, str]]:
+async def states_by_service(client: SiteClient, services: Sequence[ServiceId]) -> Mapping[ServiceId, tuple[str, str]]:
     """Wish and measured state of each of *services* that is there."""
     reports = ServiceReports(client.call, ["status"])
     try:
@@ -109,7 +109,9 @@ async def _states(client: SiteClient, services: Sequence[ServiceId]) -> Mapping[
         if outcome_of(error) not in REACHED:
             raise
         answers = await each([partial(client.call, ops.services.status(service)) for service in services])
-        found = dict(zip(services, all_of(answers), strict=True))
+        pairs = zip(services, answers, strict=True)
+        there = {service: answer for service, answer in pairs if not isinstance(answer, NotFound)}
+        found = dict(zip(there, all_of(list(there.values())), strict=True))
     return {service: _pair(status) for service, status in found.items()}
 
 

@@ -17,11 +17,15 @@ from fleet.cli.service_options import (
     nothing_fits,
     services_argument,
 )
+from fleet.cli.service_sets import sets
+from fleet.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from fleet.bulk import Planned
     from fleet.client.site import SiteClient
+    from fleet.history.sets import ServiceSet
     from fleet.rows.table import Row
 
 __all__ = ["command"]
@@ -162,17 +166,46 @@ one_by_one_option = click.option(
 @where_option
 @missing_option
 @one_by_one_option
+@click.option("--remembered", metavar="SET", help="Those that a stop with --remember SET has stopped, and no others.")
 @change_options
-def start(common: Common, consent: Consent, **given: Any) -> int:
+def start(common: Common, consent: Consent, remembered: str | None, **given: Any) -> int:
     """Start services; what runs already is left alone.
 
     \b
+    fleet services start --remembered maintenance -s prod
     fleet services start --where 'configuredState=STARTED and realTimeState=STOPPED' -s all
     fleet services start 'Planning/*' -s test --yes
     """
     from fleet.bulk.services import Start
 
+    if remembered is not None:
+        return _start_remembered(common, consent, remembered, given)
     return _change(common, consent, Start, given)
+
+
+def _start_remembered(common: Common, consent: Consent, name: str, given: dict[str, Any]) -> int:
+    from fleet.bulk.remembered import StartRemembered
+    from fleet.history.sets import SetFile, read_set
+
+    if given["where"] is not None:
+        raise UsageError("--where does not go with --remembered: the set says which services are meant")
+    picked = chosen(given["services"], None, given["ignore_not_found"])
+    together = not given["one_by_one"]
+    remembered = read_set(name)
+    with SetFile(name, add=True) as memory:
+        verb = StartRemembered(picked, together, remembered=remembered, memory=None if consent.dry_run else memory)
+        return run_verb(common, consent, verb, none=_none_of_the_set(remembered, given["services"]))
+
+
+def _none_of_the_set(remembered: ServiceSet, services: tuple[str, ...]) -> Callable[[dict[str, Planned]], str | None]:
+    def told(plans: dict[str, Planned]) -> str | None:
+        if any(planned.changes for planned in plans.values()):
+            return None
+        return f"the remembered set {remembered.name} has no service " + (
+            f"that fits {' or '.join(services)} on the selected sites" if services else "of the selected sites"
+        )
+
+    return told
 
 
 @command.command(name="stop")
@@ -180,16 +213,33 @@ def start(common: Common, consent: Consent, **given: Any) -> int:
 @where_option
 @missing_option
 @one_by_one_option
+@click.option("--remember", metavar="SET", help="Stop what runs, and remember it for `start --remembered SET`.")
+@click.option("--add", is_flag=True, help="Add to a remembered set that is there already.")
 @change_options
-def stop(common: Common, consent: Consent, **given: Any) -> int:
+def stop(common: Common, consent: Consent, remember: str | None, add: bool, **given: Any) -> int:
     """Stop services; what stands already is left alone.
 
+    With --remember it stops those that really run, and notes which on this machine before the stop is sent.
+
     \b
+    fleet services stop '*' -s prod --remember maintenance
     fleet services stop 'Planning/*' -s 'prod and emea' --dry-run
     """
     from fleet.bulk.services import Stop
 
-    return _change(common, consent, Stop, given)
+    if remember is None:
+        if add:
+            raise UsageError("--add goes with --remember")
+        return _change(common, consent, Stop, given)
+    from fleet.bulk.remembered import StopAndRemember
+    from fleet.history.sets import SetFile
+
+    picked = chosen(given["services"], given["where"], given["ignore_not_found"])
+    with SetFile(remember, add=add) as memory:
+        verb = StopAndRemember(
+            picked, not given["one_by_one"], memory=None if consent.dry_run else memory, set_name=remember
+        )
+        return run_verb(common, consent, verb, none=nothing_fits(given["services"], given["where"]))
 
 
 @command.command(name="restart")
@@ -209,5 +259,5 @@ def restart(common: Common, consent: Consent, **given: Any) -> int:
     return _change(common, consent, Restart, given)
 
 
-for each in (delete, edit, provider, rename):
+for each in (delete, edit, provider, rename, sets):
     command.add_command(each)
