@@ -10,6 +10,7 @@ from fleet import admin as ops
 from fleet.client.site import SiteClient
 from fleet.errors import NotFound
 from fleet.protocol.fields import ServiceId, as_epoch
+from fleet.protocol.message import NOTHING
 from fleet.rows.reading import all_of, each, list_of
 from fleet.rows.reports import Entry, ServiceReports
 from fleet.rows.table import Column, Row, Table, Wanted
@@ -76,27 +77,34 @@ async def _services(client: SiteClient, wanted: Wanted) -> Sequence[Row]:
 
 
 def _row(entry: Entry, definition: Mapping[str, Any] | None) -> Row:
-    told = entry.told
+    told, service = entry.told, entry.service
     status = told.get("status")
     instances = told.get("instances")
-    status = status if isinstance(status, Mapping) else {}
-    instances = instances if isinstance(instances, Mapping) else {}
-    row: Row = identity(entry.service)
-    row |= {name: status.get(name) for name in STATES}
+    state = status.get if isinstance(status, Mapping) else NOTHING.get
+    count = instances.get if isinstance(instances, Mapping) else NOTHING.get
     # Where there are no statistics the numbers are there all the same, and mean nothing.
-    counted = instances.get("isStatisticsAvailable") is not False
-    row |= {name: instances.get(name) if counted else None for name in COUNTS}
-    row["isStatisticsAvailable"] = instances.get("isStatisticsAvailable")
-    row["description"] = told.get("description")
+    counted = count("isStatisticsAvailable") is not False
+    row: Row = {
+        "service": str(service),
+        "folderName": service.folder,
+        "serviceName": service.name,
+        "type": service.type,
+        "configuredState": state("configuredState"),
+        "realTimeState": state("realTimeState"),
+        **{name: count(name) if counted else None for name in COUNTS},
+        "isStatisticsAvailable": count("isStatisticsAvailable"),
+        "description": told.get("description"),
+    }
+    if definition is None:
+        return row if "permissions" not in told else {**row, "permissions": told["permissions"]}
     row["permissions"] = told.get("permissions")
-    if definition is not None:
-        row |= {name: definition.get(name) for name, _, _ in SETTINGS}
-        row["extensions"] = ",".join(
-            str(extension.get("typeName"))
-            for extension in definition.get("extensions") or ()
-            if isinstance(extension, Mapping) and str(extension.get("enabled")).lower() == "true"
-        )
-    return SERVICES.row(row) if definition is not None else {name: row.get(name) for name in CHEAP}
+    row |= {name: definition.get(name) for name, _, _ in SETTINGS}
+    row["extensions"] = ",".join(
+        str(extension.get("typeName"))
+        for extension in definition.get("extensions") or ()
+        if isinstance(extension, Mapping) and str(extension.get("enabled")).lower() == "true"
+    )
+    return SERVICES.row(row)
 
 
 async def definitions(client: SiteClient, services: Sequence[ServiceId]) -> Mapping[ServiceId, Mapping[str, Any]]:
@@ -134,7 +142,6 @@ SERVICES = Table(
     ),
     _services,
 )
-CHEAP = tuple(column.name for column in SERVICES.columns if not column.costly)
 
 
 async def _extensions(client: SiteClient, wanted: Wanted) -> Sequence[Row]:

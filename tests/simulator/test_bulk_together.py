@@ -16,6 +16,8 @@ from fleet.bulk.together import TOGETHER_CAP
 from fleet.client.settings import RetryPolicy
 from fleet.protocol.patterns import ServicePatterns
 from fleet.report import Report
+from fleet.rows.services import SERVICES
+from fleet.rows.table import EVERYTHING
 from fleet.simulator import Simulator
 
 Simulate = Callable[..., Awaitable[Simulator]]
@@ -135,3 +137,15 @@ async def test_a_lost_answer_is_judged_service_by_service(simulate: Simulate, wr
 
     assert told(report) == dict.fromkeys(services, "changed")
     assert {one.real for one in services.values()} == {"STOPPED"}
+
+
+async def test_twenty_thousand_services_of_one_site_are_asked_for_in_lists(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    simulator = await simulate(sites=1, services=20_000, folders=0)
+    async with Fleet.from_inventory(write_inventory(simulator), retry=PATIENCE) as fleet:
+        rows = await SERVICES.read(fleet.client("sim-0001"), EVERYTHING)
+
+    assert len({row["service"] for row in rows}) == 20_000
+    reports = [entry for entry in simulator.ledger if entry.operation == "report"]
+    assert [entry.method for entry in reports] == ["POST"] * 10
