@@ -100,7 +100,7 @@ async def _login(site: SimulatedSite, call: Call) -> Reply:
     token = value.get("token")
     if not isinstance(token, str):
         told = _failures(reply) or ["No token was given."]
-        return replace(_login_page(call, wanted, *told, user=given["username"]), code=reply.code)
+        return replace(_login_page(call, wanted, *told, typed=given["username"]), code=reply.code)
     call.user = given["username"]
     cookie = sessions.cookie_with(site, token, _cookie(call), secure=call.base.startswith("https"))
     return _moved(wanted, {"Set-Cookie": cookie})
@@ -117,8 +117,8 @@ def _cookie(call: Call) -> str:
     return match[1] if match else ""
 
 
-def _login_page(call: Call, wanted: str, *told: str, user: str = "") -> Reply:
-    return _rendered("login.html", call, title="Login", wanted=wanted, failures=list(told), user=user, out=True)
+def _login_page(call: Call, wanted: str, *told: str, typed: str = "") -> Reply:
+    return _rendered("login.html", call, title="Login", wanted=wanted, failures=list(told), typed=typed, out=True)
 
 
 def _moved(place: str, headers: dict[str, str] | None = None) -> Reply:
@@ -195,7 +195,8 @@ async def _shown(
         title=titled(parts[-1]) if asks else parts[-1] if len(parts) > 1 else "Site",
         done=asks and not failures,
         up=Link(parts[-2], address(context, "/".join(parts[:-1]))) if asks and len(parts) > 1 else None,
-        value=reply.value,
+        first=node is not None and node.get is not None and node.is_operation,
+        value=_less_links(reply.value),
         failures=failures,
         resources=resources,
         operations=operations,
@@ -315,6 +316,13 @@ def _templates() -> Environment:
     return environment
 
 
+def _less_links(value: Any) -> Any:
+    """*value* without what the page has as links."""
+    if not isinstance(value, dict):
+        return value
+    return {key: one for key, one in value.items() if key not in ("resources", "operations")}
+
+
 def _is_grid(value: Any) -> bool:
     """Whether *value* is a list of objects that fit a table with a column for each of their members."""
     if not isinstance(value, list) or not value or not all(isinstance(one, dict) and one for one in value):
@@ -324,7 +332,7 @@ def _is_grid(value: Any) -> bool:
     return plain and len(names) <= COLUMNS and all(one.keys() == names for one in value)
 
 
-COLUMNS = 8
+COLUMNS = 12
 """How many columns a table has at most; objects with more members stand one below the other."""
 
 STATES = frozenset({"STARTED", "STOPPED", "STARTING", "STOPPING", "FAILED", "READ_ONLY", "EDITABLE"})
@@ -336,7 +344,7 @@ NOTHING: dict[str, Any] = {
     "failures": [],
     "fields": [],
     "out": False,
-    "form_method": "",
+    "first": False,
 }
 
 
