@@ -384,7 +384,7 @@ class Simulator:
         refused = foreign_form(call, token_in)
         if refused is not None:
             reply, operation = refused, call.path.rstrip("/").rsplit("/", 1)[-1]
-        elif isinstance(place, SimulatedSite) and wants_page(call):
+        elif wants_page(call):
             reply, operation = await page(place, call, token)
         else:
             reply, operation = await place.answer(call, token)

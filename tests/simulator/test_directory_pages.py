@@ -495,9 +495,32 @@ async def test_names_that_hold_html_are_text_on_every_page(simulate: Simulate) -
 async def test_a_definition_as_deep_as_json_may_be_is_shown(simulate: Simulate) -> None:
     site = await one(simulate)
     key = first_service(site)
-    site.services[key].definition["deep"] = json.loads("[" * 500 + "]" * 500)
-    page = await look(site, f"admin/services/{key}", await signed_in(site))
+    cookie = await signed_in(site)
+    site.services[key].definition["deep"] = json.loads("[" * 800 + "]" * 800)
+    page = await look(site, f"admin/services/{key}", cookie)
     assert "[[[[[[" in page.text
+    form = await look(site, f"admin/services/{key}/edit", cookie)
+    assert json.loads(form.values["service"]) == site.services[key].definition
+
+
+async def test_names_that_no_address_can_hold_are_shown_all_the_same(simulate: Simulate) -> None:
+    site = await one(simulate)
+    site.state.folder_names["half \ud800"] = ""
+    page = await look(site, "admin/services", await signed_in(site))
+    assert page.links["half ?"] == "/arcgis/admin/services/half%20%3F"
+
+
+async def test_a_query_is_asked_with_what_was_written_into_its_form(simulate: Simulate) -> None:
+    site = await one(simulate)
+    cookie = await signed_in(site)
+    form = await look(site, "admin/logs/query", cookie)
+    assert (form.values["startTime"], form.values["level"], form.values["pageSize"]) == ("", "WARNING", "1000")
+    page = await look(site, "admin/logs/query", cookie, {**form.values, "level": "SEVERE", "f": "html"})
+    assert (page.failures, page.values["level"]) == ([], "SEVERE")
+    assert page.text.count("<td>SEVERE</td>") > 0
+    assert "<td>WARNING</td>" not in page.text
+    asked = site.requests("query")[-1]
+    assert (asked.params["level"], "startTime" in asked.params) == ("SEVERE", False)
 
 
 async def test_the_style_sheet_is_the_only_thing_beside_the_pages(simulate: Simulate) -> None:
@@ -541,3 +564,45 @@ async def test_the_ledger_has_the_pages_too_and_no_password(simulate: Simulate) 
     services, login = site.requests()[-2:]
     assert (services.operation, services.token_in) == ("services", "cookie")
     assert (login.operation, login.params["password"]) == ("login", "***")
+
+
+# The portal
+
+
+async def test_a_portal_has_a_login_and_pages_for_its_operations_with_every_parameter(simulate: Simulate) -> None:
+    simulator = await simulate(sites=2, federated=True)
+    portal = simulator.portal
+    assert portal is not None
+    page = Page(await ask(f"{portal.url}/portaladmin/federation", json=False))
+    assert (page.title, page.action) == ("Login", "/portal/portaladmin/login")
+    wrong = await ask(f"{portal.url}/portaladmin/login", form={"username": "siteadmin", "password": "x"}, json=False)
+    assert Page(wrong).failures == ["Unable to generate token.", "Invalid username or password."]
+    given = {"username": "siteadmin", "password": "simulated", "redirect": page.values["redirect"]}
+    said = await ask(f"{portal.url}/portaladmin/login", form=given, json=False)
+    assert (said.status, said.headers["location"]) == (303, "/portal/portaladmin/federation")
+    cookie = {"Cookie": said.headers["set-cookie"].partition(";")[0]}
+    lacking = []
+    for entry in (entry for entry in catalogue().entries if entry.base == "portal"):
+        if entry.name.endswith("healthCheck"):
+            continue
+        path = entry.path.replace("<id>", "id-sim-0001").replace("<machine>", "M")
+        page = Page(await ask(f"{portal.url}/{path}", headers=cookie, json=False))
+        lacking += [(entry.name, one.name, page.failures) for one in entry.params if one.name not in page.inputs]
+    assert lacking == []
+    servers = Page(await ask(f"{portal.url}/portaladmin/federation/servers", headers=cookie, json=False))
+    assert servers.links["id-sim-0002"] == "/portal/portaladmin/federation/servers/id-sim-0002"
+    assert servers.links["Home"] == "/portal/portaladmin/"
+    path = "portaladmin/federation/servers/id-sim-0002/update"
+    form = {"serverRole": "HOSTING_SERVER", "serverFunction": ""}
+    assert Page(await ask(f"{portal.url}/{path}", form=form, headers=cookie, json=False)).done
+    assert portal.roles == {"sim-0002": "HOSTING_SERVER"}
+
+
+async def test_a_login_by_oauth2_and_what_the_portal_says_as_json_are_no_pages_of_the_directory(
+    simulate: Simulate,
+) -> None:
+    portal = (await simulate(sites=1, federated=True)).portal
+    assert portal is not None
+    said = await ask(f"{portal.url}/sharing/rest/oauth2/token", form={"grant_type": "x"}, json=False)
+    assert said.json["error"]["code"] == 400
+    assert (await ask(f"{portal.url}/sharing/rest/info")).json["owningSystemUrl"] == portal.url

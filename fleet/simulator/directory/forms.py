@@ -17,9 +17,6 @@ __all__ = ["Field", "form_fields", "less_blank"]
 EDITS = ("edit", "update", "editFolder", "editProtocol", "updateIdentityStore", "testIdentityStore")
 """Operations that replace what is there: their forms begin with it."""
 
-CAP = 1_000_000
-"""How long a text the form of an edit begins with at most, in characters."""
-
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -99,7 +96,11 @@ def _text(value: Any) -> str:
         return value
     if isinstance(value, bool) or not isinstance(value, (dict, list)):
         return json.dumps(value)
-    return json.dumps(value, indent=1, ensure_ascii=False)[:CAP]
+    try:
+        return json.dumps(value, indent=1, ensure_ascii=False)
+    except RecursionError:
+        # Laid out it goes less deep than on one line.
+        return json.dumps(value, ensure_ascii=False)
 
 
 def less_blank(node: Node, call: Call) -> None:

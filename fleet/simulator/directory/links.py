@@ -24,12 +24,12 @@ class Link:
 def address(context: str, path: str) -> str:
     """The address of *path* (decoded, below the site) on this site."""
     # A name like `..` would be taken for the folder above by every browser; such a page can't be linked.
-    return context + "/" + quote(path, safe="/")
+    return context + "/" + quote(path, safe="/", errors="replace")
 
 
 def breadcrumbs(context: str, path: str, root: str) -> list[Link]:
     """The pages above *path* and itself, from *root* (`admin`, `rest/services`) on, which is called Home."""
-    links = [Link("Home", address(context, root) + ("/" if root == "admin" else ""))]
+    links = [Link("Home", address(context, root) + ("/" if root in ("admin", "portaladmin") else ""))]
     so_far = root
     for part in path.removeprefix(root).split("/"):
         if part:

@@ -2,100 +2,118 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlencode
 
 from fleet.simulator.call import Call
 from fleet.simulator.directory import sessions
 from fleet.simulator.directory.forms import form_fields, less_blank
 from fleet.simulator.directory.links import Link, address, below, breadcrumbs, titled
+from fleet.simulator.directory.render import moved, rendered, static
 from fleet.simulator.directory.tree import Node, available, locate
+from fleet.simulator.portal import SimulatedPortal
+from fleet.simulator.state import RELEASES
 from fleet.simulator.wire import Reply, admin_failure
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-
     from fleet.simulator.site import SimulatedSite
+
+    Place: TypeAlias = SimulatedSite | SimulatedPortal
 
 __all__ = ["foreign_form", "page", "wants_page"]
 
-HTML = "text/html;charset=UTF-8"
 CLOSED = "Services Directory has been disabled."
-GUARDED = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-"""What pages allow a browser: their own style sheet and their own forms, and nothing else."""
-
-DEPTH = 6
-"""How deep tables stand in tables; what lies below is shown as JSON."""
+STATICS = ("admin/static/", "rest/static/", "portaladmin/static/")
+LOGINS = ("admin/login", "portaladmin/login")
 
 
 def wants_page(call: Call) -> bool:
-    """Whether *call* asks for a page: everything does that doesn't ask for JSON."""
-    return (call.get("f") or "html").lower() not in ("json", "pjson")
+    """Whether *call* asks for a page: everything does that doesn't ask for JSON, but for logins by OAuth2."""
+    if (call.get("f") or "html").lower() in ("json", "pjson"):
+        return False
+    return not isinstance(call.site, SimulatedPortal) or locate(call.path.strip("/")) is not None or _own(call)
+
+
+def _own(call: Call) -> bool:
+    """Whether *call* is for a page that no operation stands behind."""
+    lower = call.path.strip("/").lower()
+    return lower.startswith(STATICS) or lower in (*LOGINS, "admin/logout", "portaladmin/logout")
 
 
 def foreign_form(call: Call, token_in: str) -> Reply | None:
     """The refusal of a form that a page of somebody else's sends with the cookie of whoever is signed in here."""
-    if call.method != "POST" or (token_in != "cookie" and not call.path.lower().rstrip("/").endswith("admin/login")):
+    if call.method != "POST" or (token_in != "cookie" and call.path.strip("/").lower() not in LOGINS):
         return None
     origin = call.headers.get("Origin")
     from_here = origin is None or origin.lower() == call.base.lower()
     if from_here and call.headers.get("Sec-Fetch-Site", "same-origin") in ("same-origin", "none"):
         return None
-    reply = _rendered(
-        "message.html", call, title="Forbidden", failures=["The form was sent by a page of another site."]
-    )
+    reply = rendered("message.html", call, title="Forbidden", failures=["The form was sent by a page of another site."])
     return replace(reply, status=403, code=403)
 
 
-async def page(site: SimulatedSite, call: Call, token: str | None) -> tuple[Reply, str]:
+async def page(site: Place, call: Call, token: str | None) -> tuple[Reply, str]:
     """The page that *call* gets, and the name of the operation for the ledger."""
     path = call.path.strip("/")
     lower = path.lower()
-    call.operation = lower.rsplit("/", 1)[-1] or "admin"
-    if lower.startswith(("admin/static/", "rest/static/")):
-        return _static(call), "static"
-    if lower == "admin/login":
+    call.operation = path.rsplit("/", 1)[-1] or "admin"
+    if lower.startswith(STATICS):
+        return static(call), "static"
+    if lower in LOGINS:
         return await _login(site, call), "login"
-    if lower == "admin/logout":
+    if lower in ("admin/logout", "portaladmin/logout"):
         return _leave(site, call), "logout"
-    if lower.startswith("rest"):
+    if lower.startswith("rest") and not isinstance(site, SimulatedPortal):
         if _closed(site):
-            reply = _rendered("message.html", call, title=f"Error: {CLOSED}", failures=[CLOSED])
+            reply = rendered("message.html", call, title=f"Error: {CLOSED}", failures=[CLOSED])
             return replace(reply, status=403, code=403), call.operation
         if lower == "rest":
-            return _moved(address(site.context, "rest/services")), "rest"
+            return moved(address(site.context, "rest/services")), "rest"
     node = locate(path)
-    if node is not None and node.path.startswith(("portaladmin", "sharing")):
+    if node is not None and _of_portal(node.path) is not isinstance(site, SimulatedPortal):
         node = None
     if call.method == "GET" and node is not None and node.post is not None and node.get is None:
         return await _asked_form(site, call, token, node, path), call.operation
-    if call.method == "POST" and node is not None:
+    if node is not None:
         less_blank(node, call)
     reply, operation = await site.answer(call, token)
     return await _shown(site, call, token, reply, node, path), operation
 
 
+def _of_portal(path: str) -> bool:
+    return path.startswith(("portaladmin", "sharing"))
+
+
+def _lacks(site: Place) -> tuple[float, frozenset[str]]:
+    """The release of *site* as a number, and the operations that it lacks in spite of that."""
+    if isinstance(site, SimulatedPortal):
+        return RELEASES[site.release][0], frozenset()
+    # The resource `upgrade` is there only while there is something to upgrade.
+    upgrade = frozenset() if site.switches.upgrade_required else frozenset({"upgrade"})
+    return site.state.number, site.switches.lacking | upgrade
+
+
+def _status(site: Place, reply: Reply) -> int:
+    """The HTTP status of a page that tells of a failure."""
+    if isinstance(site, SimulatedPortal) or site.switches.failure_transport not in ("status", "always-status"):
+        return reply.status
+    return reply.code if reply.code and 400 <= reply.code < 600 else 500
+
+
 # Signing in and out
 
 
-async def _login(site: SimulatedSite, call: Call) -> Reply:
+async def _login(site: Place, call: Call) -> Reply:
     wanted = sessions.safe_place(site, call.get("redirect"))
     if call.method != "POST":
         return _login_page(call, wanted)
     given = {name: call.get(name) or "" for name in ("username", "password")}
-    reply, _ = await site.answer(_inner(call, "admin/generateToken", given, method="POST"), None)
+    path = "admin/generateToken"
+    if isinstance(site, SimulatedPortal):
+        path, given = "sharing/rest/generateToken", {**given, "client": "requestip"}
+    reply, _ = await site.answer(_inner(call, path, given, method="POST"), None)
     value = reply.value if isinstance(reply.value, dict) else {}
     token = value.get("token")
     if not isinstance(token, str):
@@ -103,12 +121,12 @@ async def _login(site: SimulatedSite, call: Call) -> Reply:
         return replace(_login_page(call, wanted, *told, typed=given["username"]), code=reply.code)
     call.user = given["username"]
     cookie = sessions.cookie_with(site, token, _cookie(call), secure=call.base.startswith("https"))
-    return _moved(wanted, {"Set-Cookie": cookie})
+    return moved(wanted, {"Set-Cookie": cookie})
 
 
-def _leave(site: SimulatedSite, call: Call) -> Reply:
+def _leave(site: Place, call: Call) -> Reply:
     cookie = sessions.cookie_without(site, _cookie(call), secure=call.base.startswith("https"))
-    return _moved(address(site.context, "admin/login"), {"Set-Cookie": cookie})
+    return moved(address(site.context, call.path.strip("/").replace("logout", "login")), {"Set-Cookie": cookie})
 
 
 def _cookie(call: Call) -> str:
@@ -118,24 +136,19 @@ def _cookie(call: Call) -> str:
 
 
 def _login_page(call: Call, wanted: str, *told: str, typed: str = "") -> Reply:
-    return _rendered("login.html", call, title="Login", wanted=wanted, failures=list(told), typed=typed, out=True)
-
-
-def _moved(place: str, headers: dict[str, str] | None = None) -> Reply:
-    """A redirect that a browser follows with GET."""
-    return Reply(body=b"", status=303, content_type=HTML, headers={"Location": place, **GUARDED, **(headers or {})})
+    return rendered("login.html", call, title="Login", wanted=wanted, failures=list(told), typed=typed, out=True)
 
 
 # Pages of resources and operations
 
 
-async def _asked_form(site: SimulatedSite, call: Call, token: str | None, node: Node, path: str) -> Reply:
+async def _asked_form(site: Place, call: Call, token: str | None, node: Node, path: str) -> Reply:
     """The form of an operation that works by POST only."""
     assert node.post is not None
     if node.post.token and (code := site.refusal_code(call, token)) is not None:
         failure = admin_failure(code, "" if code == 499 else "The token is invalid or has expired.")
         return _asked_login(site, call, failure.reply, path)
-    if not available(node, site.state.number, site.switches.lacking):
+    if not available(node, *_lacks(site)):
         told = f"Could not find resource or operation '{path.rsplit('/', 1)[-1]}' on the system."
         return await _shown(site, call, token, admin_failure(404, told).reply, None, path)
     above, _, _ = path.rpartition("/")
@@ -146,7 +159,7 @@ async def _asked_form(site: SimulatedSite, call: Call, token: str | None, node: 
         if reply.body is not None or _failures(reply):
             return await _shown(site, call, token, reply, None, path)
         state = reply.value
-    return _rendered(
+    return rendered(
         "operation.html",
         call,
         title=titled(node.last),
@@ -156,13 +169,11 @@ async def _asked_form(site: SimulatedSite, call: Call, token: str | None, node: 
     )
 
 
-async def _shown(
-    site: SimulatedSite, call: Call, token: str | None, reply: Reply, node: Node | None, path: str
-) -> Reply:
+async def _shown(site: Place, call: Call, token: str | None, reply: Reply, node: Node | None, path: str) -> Reply:
     """*reply* as a page: what it says as tables, what it leads to as links, and the form it came from."""
     if reply.body is not None:
         return reply
-    if reply.code in (498, 499) and path.lower().startswith("admin"):
+    if reply.code in (498, 499) and path.lower().startswith(("admin", "portaladmin", "sharing")):
         return _asked_login(site, call, reply, path)
     failures = _failures(reply)
     context = site.context
@@ -170,11 +181,7 @@ async def _shown(
     operations: list[Link] = []
     asks = node is not None and (call.method == "POST" and node.get is None)
     if node is not None and not asks:
-        number, lacking = site.state.number, site.switches.lacking
-        if not site.switches.upgrade_required:
-            # The resource is there only while there is something to upgrade.
-            lacking |= {"upgrade"}
-        resources, operations = below(node, reply.value, context, path, number, lacking)
+        resources, operations = below(node, reply.value, context, path, *_lacks(site))
         resources += await _items_of(site, call, token, path) if path.lower().startswith("admin/data/items") else []
         if node.get is None and node.children and failures:
             # Nothing is told of such a place, and it leads on all the same.
@@ -189,7 +196,7 @@ async def _shown(
         given = shown if asks or shown else None
         form = {"fields": form_fields(node, None, given), **_form(site, node, path)}
     parts = path.split("/")
-    answer = _rendered(
+    answer = rendered(
         "resource.html",
         call,
         title=titled(parts[-1]) if asks else parts[-1] if len(parts) > 1 else "Site",
@@ -203,25 +210,22 @@ async def _shown(
         **_around(site, call, path, json=not asks),
         **form,
     )
-    transport = site.switches.failure_transport
-    status = reply.status
-    if failures and transport in ("status", "always-status"):
-        status = reply.code if reply.code and 400 <= reply.code < 600 else 500
+    status = _status(site, reply) if failures else reply.status
     return replace(answer, status=status, code=reply.code, changed=reply.changed)
 
 
-def _asked_login(site: SimulatedSite, call: Call, reply: Reply, path: str) -> Reply:
+def _asked_login(site: Place, call: Call, reply: Reply, path: str) -> Reply:
     """The login form in place of the page asked for, to which it leads."""
     asked = {key: value for key, value in call.params.items() if key.lower() in call.query and key.lower() != "token"}
-    wanted = address(site.context, path) + ("/" if path.lower() == "admin" else "")
+    wanted = address(site.context, path) + ("/" if path.lower() in ("admin", "portaladmin") else "")
     if asked and call.method == "GET":
         wanted += "?" + urlencode(asked)
     told = _failures(reply) if reply.code == 498 else []
-    status = reply.code if site.switches.failure_transport in ("status", "always-status") and reply.code else 200
-    return replace(_login_page(call, sessions.safe_place(site, wanted), *told), status=status, code=reply.code)
+    login = _login_page(call, sessions.safe_place(site, wanted), *told)
+    return replace(login, status=_status(site, reply), code=reply.code)
 
 
-async def _items_of(site: SimulatedSite, call: Call, token: str | None, path: str) -> list[Link]:
+async def _items_of(site: Place, call: Call, token: str | None, path: str) -> list[Link]:
     """The data items below *path*, which no resource lists: they have to be found."""
     root = "/" + "/".join(path.split("/")[3:])
     reply, _ = await site.answer(_inner(call, "admin/data/findItems", {"ancestorPath": root}, method="POST"), token)
@@ -249,21 +253,28 @@ def _closed(site: SimulatedSite) -> bool:
     return str(kept.get("servicesDirEnabled", "true")).lower() == "false"
 
 
-def _around(site: SimulatedSite, call: Call, path: str, *, json: bool = False) -> dict[str, Any]:
+def _less_links(value: Any) -> Any:
+    """*value* without what the page has as links."""
+    if not isinstance(value, dict):
+        return value
+    return {key: one for key, one in value.items() if key not in ("resources", "operations")}
+
+
+def _around(site: Place, call: Call, path: str, *, json: bool = False) -> dict[str, Any]:
     """What is at the top of every page, and its link to the JSON."""
-    root = "rest/services" if path.lower().startswith("rest/services") else path.split("/")[0]
+    root = next((one for one in ("rest/services", "sharing/rest") if path.lower().startswith(one)), path.split("/")[0])
     asked = {key: call.params[key] for key in call.params if key.lower() in call.query - {"f", "token"}}
     query = urlencode({**asked, "f": "pjson"})
-    trail = "/" if path == "admin" else ""
+    trail = "/" if path.endswith("admin") and "/" not in path else ""
     return {
         "crumbs": breadcrumbs(site.context, path, root),
         "user": call.user or "",
-        "site": site.name,
+        "site": "" if isinstance(site, SimulatedPortal) else site.name,
         "json": f"{address(site.context, path)}{trail}?{query}" if json and call.method == "GET" else "",
     }
 
 
-def _form(site: SimulatedSite, node: Node, path: str) -> dict[str, Any]:
+def _form(site: Place, node: Node, path: str) -> dict[str, Any]:
     post = node.post is not None
     return {
         "action": address(site.context, path),
@@ -293,85 +304,3 @@ def _failures(reply: Reply) -> list[str]:
     if value.get("success") is False:
         return ["The operation failed, and the server does not say why."]
     return []
-
-
-# Rendering
-
-
-@cache
-def _templates() -> Environment:
-    # Only who looks at pages pays for what makes them.
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("fleet.simulator.directory"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.tests["a_state"] = lambda value: isinstance(value, str) and value in STATES
-    environment.tests["a_grid"] = _is_grid
-    environment.filters["compact"] = lambda value: json.dumps(value, ensure_ascii=False)
-    return environment
-
-
-def _less_links(value: Any) -> Any:
-    """*value* without what the page has as links."""
-    if not isinstance(value, dict):
-        return value
-    return {key: one for key, one in value.items() if key not in ("resources", "operations")}
-
-
-def _is_grid(value: Any) -> bool:
-    """Whether *value* is a list of objects that fit a table with a column for each of their members."""
-    if not isinstance(value, list) or not value or not all(isinstance(one, dict) and one for one in value):
-        return False
-    names = value[0].keys()
-    plain = all(not isinstance(part, (dict, list)) for one in value for part in one.values())
-    return plain and len(names) <= COLUMNS and all(one.keys() == names for one in value)
-
-
-COLUMNS = 12
-"""How many columns a table has at most; objects with more members stand one below the other."""
-
-STATES = frozenset({"STARTED", "STOPPED", "STARTING", "STOPPING", "FAILED", "READ_ONLY", "EDITABLE"})
-NOTHING: dict[str, Any] = {
-    "crumbs": [],
-    "user": "",
-    "site": "",
-    "json": "",
-    "failures": [],
-    "fields": [],
-    "out": False,
-    "first": False,
-}
-
-
-def _rendered(template: str, call: Call, **told: Any) -> Reply:
-    place = call.site.context
-    rest = call.path.lower().startswith("rest")
-    values = {
-        **NOTHING,
-        "style": f"{place}/{'rest' if rest else 'admin'}/static/directory.css",
-        "home": f"{place}/rest/services" if rest else f"{place}/admin/",
-        "sign_in": f"{place}/admin/login",
-        "sign_out": f"{place}/admin/logout",
-        "rest": rest,
-        "depth": DEPTH,
-        "action": "",
-        **told,
-    }
-    text = _templates().get_template(template).render(values)
-    return Reply(body=text.encode("utf-8", "replace"), content_type=HTML, headers=dict(GUARDED))
-
-
-def _static(call: Call) -> Reply:
-    if call.path.rsplit("/", 1)[-1] != "directory.css":
-        return Reply(body=b"", status=404, content_type=HTML, headers=dict(GUARDED))
-    body = files("fleet.simulator.directory").joinpath("static/directory.css").read_bytes()
-    return Reply(
-        body=body,
-        content_type="text/css;charset=UTF-8",
-        headers={**GUARDED, "Cache-Control": "max-age=300"},
-    )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from fleet.simulator.portal import SimulatedPortal
+
 if TYPE_CHECKING:
     from fleet.simulator.site import SimulatedSite
     from fleet.simulator.tokens import TokenBook
@@ -29,31 +31,32 @@ def own_token(value: str, *books: TokenBook | None) -> str:
     return tokens[0]
 
 
-def cookie_with(site: SimulatedSite, token: str, before: str, *, secure: bool) -> str:
+def cookie_with(site: SimulatedSite | SimulatedPortal, token: str, before: str, *, secure: bool) -> str:
     """The header that signs in with *token*, beside what the cookie held *before*."""
     return _header(site, [token, *_others(site, before)][:MOST], secure=secure)
 
 
-def cookie_without(site: SimulatedSite, before: str, *, secure: bool) -> str:
+def cookie_without(site: SimulatedSite | SimulatedPortal, before: str, *, secure: bool) -> str:
     """The header that signs out of *site*, and of no other."""
     return _header(site, _others(site, before), secure=secure)
 
 
-def _others(site: SimulatedSite, before: str) -> list[str]:
+def _others(site: SimulatedSite | SimulatedPortal, before: str) -> list[str]:
     tokens = [token for token in before.strip('"').split("~") if re.fullmatch(r"[\w-]{8,200}", token, re.ASCII)]
     return [token for token in tokens if site.tokens.user_of(token) is None]
 
 
-def _header(site: SimulatedSite, tokens: list[str], *, secure: bool) -> str:
+def _header(site: SimulatedSite | SimulatedPortal, tokens: list[str], *, secure: bool) -> str:
     end = "" if tokens else "; Max-Age=0"
     return (
         f"{COOKIE}={'~'.join(tokens)}; Path={site.context}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}{end}"
     )
 
 
-def safe_place(site: SimulatedSite, asked: str | None) -> str:
+def safe_place(site: SimulatedSite | SimulatedPortal, asked: str | None) -> str:
     """Where a login goes on to: *asked* if it is a page of this site, else its first page."""
-    first = f"{site.context}/admin/"
+    roots = ("admin", "rest") if not isinstance(site, SimulatedPortal) else ("portaladmin", "sharing")
+    first = f"{site.context}/{roots[0]}/"
     if not asked or not re.fullmatch(r"[!-~]{1,2000}", asked) or "\\" in asked or "//" in asked.partition("?")[0]:
         return first
-    return asked if asked.startswith((f"{site.context}/admin", f"{site.context}/rest")) else first
+    return asked if asked.startswith(tuple(f"{site.context}/{root}" for root in roots)) else first
