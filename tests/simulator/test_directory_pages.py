@@ -535,7 +535,7 @@ async def test_the_style_sheet_is_the_only_thing_beside_the_pages(simulate: Simu
 # The Services Directory
 
 
-async def test_the_services_directory_lists_folders_and_services_until_it_is_switched_off(simulate: Simulate) -> None:
+async def test_wire_2_11_the_services_directory_has_pages_until_it_is_switched_off(simulate: Simulate) -> None:
     site = await one(simulate)
     cookie = await signed_in(site)
     page = await look(site, "rest/services", {})

@@ -106,7 +106,7 @@ def _status(site: Place, reply: Reply) -> int:
 
 
 async def _login(site: Place, call: Call) -> Reply:
-    wanted = sessions.safe_place(site, call.get("redirect"))
+    wanted = _wanted(site, call.get("redirect"))
     if call.method != "POST":
         return _login_page(call, wanted)
     given = {name: call.get(name) or "" for name in ("username", "password")}
@@ -133,6 +133,10 @@ def _cookie(call: Call) -> str:
     """What the browser has in its cookie."""
     match = re.search(rf"(?:^|;\s*){sessions.COOKIE}=([^;]*)", call.headers.get("Cookie", ""))
     return match[1] if match else ""
+
+
+def _wanted(site: Place, asked: str | None) -> str:
+    return sessions.safe_place(site.context, asked, portal=isinstance(site, SimulatedPortal))
 
 
 def _login_page(call: Call, wanted: str, *told: str, typed: str = "") -> Reply:
@@ -221,7 +225,7 @@ def _asked_login(site: Place, call: Call, reply: Reply, path: str) -> Reply:
     if asked and call.method == "GET":
         wanted += "?" + urlencode(asked)
     told = _failures(reply) if reply.code == 498 else []
-    login = _login_page(call, sessions.safe_place(site, wanted), *told)
+    login = _login_page(call, _wanted(site, wanted), *told)
     return replace(login, status=_status(site, reply), code=reply.code)
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from fleet.simulator.portal import SimulatedPortal
-
 if TYPE_CHECKING:
+    from fleet.simulator.portal import SimulatedPortal
     from fleet.simulator.site import SimulatedSite
     from fleet.simulator.tokens import TokenBook
 
@@ -53,10 +52,14 @@ def _header(site: SimulatedSite | SimulatedPortal, tokens: list[str], *, secure:
     )
 
 
-def safe_place(site: SimulatedSite | SimulatedPortal, asked: str | None) -> str:
-    """Where a login goes on to: *asked* if it is a page of this site, else its first page."""
-    roots = ("admin", "rest") if not isinstance(site, SimulatedPortal) else ("portaladmin", "sharing")
-    first = f"{site.context}/{roots[0]}/"
-    if not asked or not re.fullmatch(r"[!-~]{1,2000}", asked) or "\\" in asked or "//" in asked.partition("?")[0]:
+def safe_place(context: str, asked: str | None, *, portal: bool = False) -> str:
+    """Where a login goes on to: *asked* if it is a page of the place at *context*, else its first page."""
+    roots = ("portaladmin", "sharing") if portal else ("admin", "rest")
+    first = f"{context}/{roots[0]}/"
+    if not asked or not re.fullmatch(r"[!-~]{1,2000}", asked):
         return first
-    return asked if asked.startswith(tuple(f"{site.context}/{root}" for root in roots)) else first
+    path = asked.partition("?")[0].partition("#")[0]
+    # What a browser makes another path of, or another host, is no page of this place.
+    if "\\" in asked or "//" in path or re.search(r"/(?:\.|%2e){1,2}(?:/|$)", path, re.IGNORECASE):
+        return first
+    return asked if path.startswith(tuple(f"{context}/{root}" for root in roots)) else first
