@@ -137,6 +137,18 @@ async def test_pages_load_nothing_from_elsewhere_break_no_policy_and_can_be_read
     assert said == []
 
 
+async def test_pages_fit_a_narrow_window(simulate: Simulate) -> None:
+    site, folder, name = await one(simulate)
+    async with browser() as context:
+        page = await context.new_page()
+        await page.set_viewport_size({"width": 400, "height": 800})
+        await page.goto(f"{site.url}/admin/services/{folder}/{name}")
+        await sign_in(page)
+        for path in (f"services/{folder}/{name}", f"services/{folder}/{name}/edit", "services/report", "logs/query"):
+            await page.goto(f"{site.url}/admin/{path}")
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 400, path
+
+
 async def _contrast(page: Page, selector: str) -> float:
     """The contrast of a text with the page behind it, as WCAG reckons it."""
     colours: list[Any] = [

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["foreign_form", "page", "wants_page"]
 
 CLOSED = "Services Directory has been disabled."
-STATICS = ("admin/static/", "rest/static/", "portaladmin/static/")
+STYLES = ("admin/static/", "rest/static/", "portaladmin/static/")
 LOGINS = ("admin/login", "portaladmin/login")
 
 
@@ -39,7 +39,7 @@ def wants_page(call: Call) -> bool:
 def _own(call: Call) -> bool:
     """Whether *call* is for a page that no operation stands behind."""
     lower = call.path.strip("/").lower()
-    return lower.startswith(STATICS) or lower in (*LOGINS, "admin/logout", "portaladmin/logout")
+    return lower.startswith(STYLES) or lower in (*LOGINS, "admin/logout", "portaladmin/logout")
 
 
 def foreign_form(call: Call, token_in: str) -> Reply | None:
@@ -59,7 +59,7 @@ async def page(site: Place, call: Call, token: str | None) -> tuple[Reply, str]:
     path = call.path.strip("/")
     lower = path.lower()
     call.operation = path.rsplit("/", 1)[-1] or "admin"
-    if lower.startswith(STATICS):
+    if lower.startswith(STYLES):
         return static(call), "static"
     if lower in LOGINS:
         return await _login(site, call), "login"
