@@ -250,6 +250,14 @@ class SimulatedPortal:
         told = self.tokens.check_password(user, password)
         return "Invalid username or password" if told is None and "wrong-password" in self.faults else told
 
+    def refusal_code(self, call: Call, token: str | None) -> int | None:
+        """498 or 499 where *token* would be refused, else None."""
+        try:
+            self._admit(call, token)
+        except Failure as failure:
+            return failure.reply.code
+        return None
+
     def _admit(self, call: Call, token: str | None) -> None:
         if token is None:
             raise rest_failure(499, "Token Required.")

@@ -22,6 +22,7 @@ import anyio
 from aiohttp import web
 
 from fleet.simulator.call import Call
+from fleet.simulator.directory import foreign_form, own_token, page, wants_page
 from fleet.simulator.front import answer_in_front, gateway_page
 from fleet.simulator.ledger import Entry, Ledger, LedgerLost
 from fleet.simulator.portal import SimulatedPortal
@@ -341,7 +342,7 @@ class Simulator:
         if "reset" in faults or "refused" in faults or (site is not None and site.restarting()):
             self._note(place, call, "reset", token_in, 0, Reply())
             return _reset(request)
-        early = self._early(place, call, request, token)
+        early = self._early(place, call, request)
         if early is not None:
             reply = early
             self._note(place, call, asked, token_in, reply.status, reply)
@@ -380,7 +381,13 @@ class Simulator:
         waited: _Waited,
     ) -> Reply | None:
         """The site's reply; None where it must not go out, since the ledger can't tell of it."""
-        reply, operation = await place.answer(call, token)
+        refused = foreign_form(call, token_in)
+        if refused is not None:
+            reply, operation = refused, call.path.rstrip("/").rsplit("/", 1)[-1]
+        elif wants_page(call):
+            reply, operation = await page(place, call, token)
+        else:
+            reply, operation = await place.answer(call, token)
         try:
             self._note(place, call, operation, token_in, waited.status or reply.status, reply)
         except LedgerLost:
@@ -402,15 +409,13 @@ class Simulator:
             return None, rest
         return place, rest
 
-    def _early(
-        self, place: SimulatedSite | SimulatedPortal, call: Call, request: web.BaseRequest, token: str | None
-    ) -> Reply | None:
-        """What stands before the API itself: redirects, pages, and the missing `f=json`."""
+    def _early(self, place: SimulatedSite | SimulatedPortal, call: Call, request: web.BaseRequest) -> Reply | None:
+        """What stands before the API itself: redirects, and pages of others."""
         if "redirect-away" in place.faults:
             return Reply(body=b"", status=302, headers={"Location": f"{ELSEWHERE}/{call.path}?f=json"})
         if isinstance(place, SimulatedPortal):
             return _portal_front(place, call)
-        return answer_in_front(place, call, token, slash=request.path.endswith("/"))
+        return answer_in_front(place, call, slash=request.path.endswith("/"))
 
     def _note(
         self,
@@ -516,7 +521,8 @@ async def _parse(
     elif value := _bearer(request, place):
         token, token_in = value, "header"
     elif value := request.cookies.get("agstoken"):
-        token, token_in = value.strip('"'), "cookie"
+        books = (place.tokens, place.portal_tokens if isinstance(place, SimulatedSite) else None)
+        token, token_in = own_token(value, *books), "cookie"
     scheme = "https" if request.secure else "http"
     base = f"{scheme}://{request.headers.get('Host', HOST)}"
     call = Call(
