@@ -23,6 +23,7 @@ COMMANDS = {
     "health": ("fleet.cli.health", "Tell the health of every selected site, and what to do about it."),
     "init": ("fleet.cli.init", "Make an inventory.toml: ask for a site and an account, and test them."),
     "inventory": ("fleet.cli.inventory", "List, show, check and draw the inventory."),
+    "operations": ("fleet.cli.operations", "List the operations of the API, and explain one."),
     "simulate": ("fleet.cli.simulate", "Run local ArcGIS Server sites that speak the real wire protocol."),
 }
 
