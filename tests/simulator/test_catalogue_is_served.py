@@ -42,6 +42,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "services.stopServices": {"services": {"services": [ROADS]}},
     "services.deleteServices": {"services": {"services": [ROADS]}},
     "services.renameService": {"serviceName": "Trees", "serviceType": "MapServer", "serviceNewName": "Woods"},
+    "services.changeProvider": {"provider": "DMaps"},
+    "services.importServices": {"location": "/srv/arcgis/exports/sim-0001.agssiteservices"},
     "services.edit": {"service": {"configuredState": "STARTED"}},
     "services.permissions.add": {"principal": "esriEveryone", "isAllowed": "true"},
     "services.folder.permissions.add": {"principal": "esriEveryone", "isAllowed": "true"},
@@ -87,8 +89,10 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "system.directories.edit": {"name": "arcgisoutput", **DIRECTORY},
     "system.configstore.edit": {"type": "FILESYSTEM", "connectionString": "/moved"},
     "system.webadaptors.register": {"webAdaptorURL": "https://w/x", "machineName": "W", "machineIP": "10.0.0.9"},
+    "system.webadaptors.config.update": {"webAdaptorsConfig": {"sharedKey": "newer"}},
     "uploads.register": {"itemName": "x.sd"},
     "uploads.uploadPart": {"partNumber": "1"},
+    "rest.publishing.submitJob": {"in_sdp_id": "ITEM"},
     "kml.createKmz": {"kml": {}},
     "clusters.create": {"clusterName": "new"},
     "clusters.machines.add": {"machineNames": "X"},
@@ -152,6 +156,12 @@ async def prepared(site: SimulatedSite, entry: Entry) -> tuple[str, dict[str, st
     form = {key: value if isinstance(value, str) else json.dumps(value) for key, value in given.items()}
     if form.get("machineName") == "MACHINE":
         form["machineName"] = "SECOND.EXAMPLE.NET"
+    if form.get("in_sdp_id") == "ITEM":
+        form["in_sdp_id"] = item["itemID"]
+    if entry.name == "rest.publishing.job":
+        tool = path.rpartition("/jobs/")[0]
+        job = await ask(f"{site.url}/{tool}/submitJob", form={"token": token, "in_sdp_id": item["itemID"]})
+        path = f"{tool}/jobs/{job.json['jobId']}"
     if entry.name in WITHOUT_SITE:
         site.fault("no-site")
     if entry.name in ("upgrade", "upgrade.start"):
@@ -227,6 +237,7 @@ def test_every_parameter_that_is_required_is_given_here() -> None:
         for entry in OPERATIONS.values()
         for parameter in entry.params
         if parameter.required and not parameter.type.startswith("file")
-        if parameter.name not in PARAMETERS.get(entry.name, {}) and parameter.name not in ("alias", "certPassword")
+        if parameter.name not in PARAMETERS.get(entry.name, {})
+        and parameter.name not in ("alias", "certPassword", "password")
     ]
     assert missing == []
