@@ -15,14 +15,25 @@ import anyio
 
 from fleet.simulator import (
     administration,
+    certificates,
+    clusters,
+    definitions,
+    gpjobs,
+    items,
+    kinds,
+    kml,
     lifecycle,
     logs,
+    permissions,
     publishing,
+    records,
     security,
     services,
+    storemachines,
     stores,
     system,
     usage,
+    webadaptors,
 )
 from fleet.simulator.call import SUCCESS, Call, Route
 from fleet.simulator.catchall import catch_all
@@ -80,6 +91,16 @@ _ROUTES: tuple[Route, ...] = (
     *system.ROUTES,
     *usage.ROUTES,
     *publishing.ROUTES,
+    *certificates.ROUTES,
+    *webadaptors.ROUTES,
+    *storemachines.ROUTES,
+    *clusters.ROUTES,
+    *kml.ROUTES,
+    *kinds.ROUTES,
+    *definitions.ROUTES,
+    *permissions.ROUTES,
+    *items.ROUTES,
+    *gpjobs.ROUTES,
     *services.ROUTES,
 )
 
@@ -122,6 +143,8 @@ class SimulatedSite:
         self._first_token_shown = False
         self._login_key: LoginKey | None = None
         self.on_fault: Callable[[str, bool], None] = lambda kind, on: None
+        self.on_certificate: Callable[[certificates.Details | None, float], None] = lambda details, ends: None
+        """Told which certificate the web server shows from now on, and when it ends; None for that of the start."""
         self._pauses: dict[str, anyio.Event] = {}
         self.background: set[asyncio.Task[None]] = set()
         """Work of operations that were asked to run on by themselves."""
@@ -266,6 +289,8 @@ class SimulatedSite:
                 reply = await _handled(route, call)
         else:
             reply = await _handled(route, call)
+        if reply.changed:
+            records.note(route, call)
         if self.switches.locked_but_done and reply.changed:
             raise admin_failure(500, STORE, changed=True)
         return reply

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fleet.simulator.call import SUCCESS, Call, Route, route
+from fleet.simulator.call import SUCCESS, Call, Route, missing, route
+from fleet.simulator.items import services_that_use
 from fleet.simulator.wire import Reply, admin_failure
 
 __all__ = ["ROUTES"]
@@ -36,11 +37,20 @@ def roots(call: Call) -> Reply:
     return Reply({"rootItems": list(ROOTS)})
 
 
+def below(call: Call) -> Reply:
+    """What is registered below one of the roots."""
+    root = f"/{call.args['root']}"
+    if root not in ROOTS:
+        raise missing(call)
+    items = call.site.state.data_items.values()
+    return Reply({"items": [one for one in items if one["path"].startswith(f"{root}/")]})
+
+
 def _item(call: Call) -> dict[str, Any]:
     path = f"/{call.args['root']}/{call.args['item']}"
     found: dict[str, Any] | None = call.site.state.data_items.get(path)
     if found is None:
-        raise admin_failure(404, f"Could not find resource or operation '{call.args['item']}' on the system.")
+        raise missing(call, call.args["item"])
     return found
 
 
@@ -90,8 +100,18 @@ def register_item(call: Call) -> Reply:
 
 
 def unregister_item(call: Call) -> Reply:
-    found = call.site.state.data_items.pop(call.need("itempath"), None)
+    """What services use is given up with `force` only."""
+    path, state = call.need("itempath"), call.site.state
+    if path in state.data_items and services_that_use(state, path) and not call.flag("force"):
+        return Reply({"success": False, "messages": [f"The data item '{path}' is in use."]})
+    found = state.data_items.pop(path, None)
     return Reply({"success": found is not None}, changed=found is not None)
+
+
+def _references(call: Call, item: dict[str, Any]) -> int:
+    """How often services use *item*: what it says itself, and the services whose manifest names it."""
+    own = item.get("totalRefCount")
+    return (own if isinstance(own, int) else 0) + len(services_that_use(call.site.state, item["path"]))
 
 
 def validate_item(call: Call) -> Reply:
@@ -135,8 +155,8 @@ def _validated(call: Call, items: list[dict[str, Any]]) -> Reply:
 def count_references(call: Call) -> Reply:
     found = call.site.state.data_items.get(call.need("path"))
     if found is None:
-        raise admin_failure(404, "Could not find resource or operation 'computeTotalRefCount' on the system.")
-    return Reply({"totalRefCount": found.get("totalRefCount", 0)})
+        raise missing(call, "computeTotalRefCount")
+    return Reply({"totalRefCount": _references(call, found)})
 
 
 _BASE = "admin/data"
@@ -151,6 +171,7 @@ ROUTES: tuple[Route, ...] = (
     route("POST", f"{_BASE}/unregisterItem", unregister_item, changes=True),
     route("POST", f"{_BASE}/computeTotalRefCount", count_references),
     route("GET POST", f"{_BASE}/items", roots),
+    route("GET POST", f"{_BASE}/items/<root>", below),
     route("GET POST", f"{_BASE}/items/<root>/<item>", item),
     route("POST", f"{_BASE}/items/<root>/<item>/edit", edit_item, changes=True),
 )
