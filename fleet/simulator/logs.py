@@ -13,7 +13,7 @@ from fleet.simulator.call import SUCCESS, Call, Route, route
 from fleet.simulator.state import LEVELS, TYPICAL
 from fleet.simulator.wire import Reply, admin_failure
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "moment", "wanted"]
 
 MOST = 10_000
 """Records that one page has at the most."""
@@ -38,14 +38,14 @@ def query(call: Call) -> Reply:
         raise admin_failure(405, f"HTTP {call.method} is not supported.")
     _fill(call)
     now = round(site.state.clock() * 1000)
-    newest = _moment(call.get("startTime"), now)
-    oldest = _moment(call.get("endTime"), 0)
+    newest = moment(call.get("startTime"), now)
+    oldest = moment(call.get("endTime"), 0)
     if call.flag("sinceServerStart") or call.flag("sinceLastStart"):
         begun = max((machine.started for machine in site.state.machines.values()), default=0.0)
         oldest = max(oldest, round(begun * 1000))
     size = max(1, min(call.whole("pageSize", 1000), MOST))
-    wanted = _wanted(call)
-    records = [record for record in site.state.log_records if oldest <= record["time"] <= newest and wanted(record)]
+    passes = wanted(call)
+    records = [record for record in site.state.log_records if oldest <= record["time"] <= newest and passes(record)]
     records.sort(key=lambda record: -record["time"])
     return _paged(call, records, newest, oldest, size)
 
@@ -81,7 +81,7 @@ def _fill(call: Call) -> None:
         state.log_records.append(state.record("WARNING", told, at=at, request=f"{chosen.getrandbits(64):016x}"))
 
 
-def _moment(text: str | None, default: int) -> int:
+def moment(text: str | None, default: int) -> int:
     """Epoch milliseconds, as a number or as `YYYY-MM-DDThh:mm:ss,mmm` in the site's zone, which is UTC."""
     if not text:
         return default
@@ -94,7 +94,7 @@ def _moment(text: str | None, default: int) -> int:
         raise admin_failure(500, f'Unparseable date: "{text[:40]}"') from None
 
 
-def _wanted(call: Call) -> Callable[[dict[str, Any]], bool]:
+def wanted(call: Call) -> Callable[[dict[str, Any]], bool]:
     """What level and filter let through. Each part of the filter is a list, or `*`, or not there at all."""
     level = (call.get("level") or "WARNING").upper()
     levels = LEVELS[: LEVELS.index(level) + 1] if level in LEVELS else LEVELS[:2]
@@ -116,6 +116,7 @@ def _wanted(call: Call) -> Callable[[dict[str, Any]], bool]:
             and passes("codes", record["code"])
             and passes("machines", record["machine"])
             and passes("services", record["source"])
+            and passes("source", record["source"])
             and passes("users", record["user"])
             and passes("processIds", record["process"])
             and passes("requestIds", record.get("requestID", ""))

@@ -35,8 +35,7 @@ from fleet.simulator import (
     usage,
     webadaptors,
 )
-from fleet.simulator.call import SUCCESS, Call, Route
-from fleet.simulator.catchall import catch_all
+from fleet.simulator.call import SUCCESS, Call, Route, missing
 from fleet.simulator.keys import LoginKey
 from fleet.simulator.ledger import Entry, Ledger
 from fleet.simulator.locks import STORE, Locks, lock_failure
@@ -263,7 +262,7 @@ class SimulatedSite:
         self._count_use(path)
         found = self._route(call, path)
         if found is None:
-            return await self._unrouted(call, path, token)
+            return self._unrouted(call, path, token)
         route, call.args = found
         call.operation = route.operation
         if route.operation in self.switches.lacking or self.state.number < route.since:
@@ -393,21 +392,13 @@ class SimulatedSite:
                 first = first or (route, args)
         return first
 
-    async def _unrouted(self, call: Call, path: str, token: str | None) -> Reply:
+    def _unrouted(self, call: Call, path: str, token: str | None) -> Reply:
+        """A path that nothing owns; strangers are not told so."""
         lower = path.lower()
         if lower.startswith("admin"):
             self._admit(call, token, rest=False)
             self._refuse_without_privilege(call, lower)
-        if call.operation in self.switches.lacking:
-            raise admin_failure(404, f"Could not find resource or operation '{call.operation}' on the system.")
-        reply = catch_all(call, path, self.state)
-        if not reply.changed:
-            return reply
-        self._refuse_change(read_only_ok=lifecycle.read_only_allows(lower))
-        parts = lower.split("/")
-        with self.hold("store"):
-            await self.work(call.operation, parts[1] if len(parts) > 1 else "")
-        return reply
+        raise missing(call)
 
     def refusal_code(self, call: Call, token: str | None) -> int | None:
         """498 or 499 where *token* would be refused, else None."""
