@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import random
 from calendar import timegm
+from collections import Counter
 from collections.abc import Callable
 from time import strptime
 from typing import Any
 
-from fleet.simulator.call import SUCCESS, Call, Route, route
+from fleet.simulator.call import SUCCESS, Call, Route, missing, route
 from fleet.simulator.state import LEVELS, TYPICAL
 from fleet.simulator.wire import Reply, admin_failure
 
@@ -71,14 +72,16 @@ def _fill(call: Call) -> None:
         return
     state.kept["log_pages"] = pages
     chosen = random.Random(f"{state.seed}/{state.name}/{pages}")
-    now = state.clock()
+    now, machines = state.clock(), list(state.machines)
     step = 1.0 if pages == "many" else 30.0
     count = MANY if pages == "many" else 40 * BURST
     for place in range(count):
         at = now - 1.0 - (place * step if pages == "many" else place // BURST * step)
         code, text = chosen.choice(TYPICAL)
         told = (code, text if pages == "many" else f"{text} ({place})")
-        state.log_records.append(state.record("WARNING", told, at=at, request=f"{chosen.getrandbits(64):016x}"))
+        request = f"{chosen.getrandbits(64):016x}"
+        machine = machines[place % len(machines)]
+        state.log_records.append(state.record("WARNING", told, at=at, request=request, machine=machine))
 
 
 def moment(text: str | None, default: int) -> int:
@@ -151,8 +154,19 @@ def clean(call: Call) -> Reply:
     return Reply(dict(SUCCESS), changed=True)
 
 
+CRASHED = 8254
+"""The code of the record that comes with an error report."""
+
+
 def count_reports(call: Call) -> Reply:
-    return Reply({"machineName": call.get("machine") or "All", "reportCount": 0})
+    """A process that crashes leaves a report on its machine, which keeps so many; cleaning the logs removes them."""
+    state, wanted = call.site.state, (call.get("machine") or "").upper()
+    if wanted not in ("", "ALL", *state.machines):
+        raise missing(call, wanted)
+    most = int(state.log_settings["maxErrorReportsCount"])
+    counts = Counter(record["machine"] for record in state.log_records if record["code"] == CRASHED)
+    names = [wanted] if wanted in state.machines else list(state.machines)
+    return Reply({"machineName": call.get("machine") or "All", "reportCount": sum(min(counts[n], most) for n in names)})
 
 
 _BASE = "admin/logs"

@@ -259,8 +259,12 @@ async def edit(call: Call) -> Reply:
         given.setdefault("description", "")
         given.setdefault("provider", service.definition.get("provider", "ArcObjects11"))
         given.setdefault("properties", {})
+        least, most = (given.get(name) for name in ("minInstancesPerNode", "maxInstancesPerNode"))
+        if isinstance(least, int) and isinstance(most, int) and least > most:
+            raise admin_failure(500, "The minimum number of instances cannot be greater than the maximum number.")
         with site.hold("store"):
             service.definition = given
+        service.touched(call.user or "", site.state.clock())
         if service.real == "STARTED" or service.real != service.configured:
             await _pass(call, service, service.configured)
     site.state.log("INFO", (8006, f"Service '{service.key}' was edited."), source=service.key, user=call.user or "")
@@ -283,6 +287,7 @@ async def create(call: Call) -> Reply:
         state.folder_names.setdefault(folder, "")
     service = state.add_service(folder, name, kind)
     service.definition = {**service.definition, **given}
+    service.owner, service.manifest = call.user or "", {}
     service.real = "STOPPED"
     stays = site.switches.created_stopped or service.definition["provider"] == "CUSTOMDATA"
     if service.configured == "STARTED" and not stays:
@@ -306,13 +311,22 @@ def delete_many(call: Call) -> Reply:
 
 
 def rename(call: Call) -> Reply:
-    state = call.site.state
-    service = state.find(folder_of(call), call.need("serviceName"), call.need("serviceType"))
+    """The service keeps everything but its name, and its address is another one."""
+    state, folder = call.site.state, folder_of(call)
+    old, kind, new = call.need("serviceName"), call.need("serviceType"), call.need("serviceNewName")
+    service = state.find(folder, old, kind)
     if service is None:
-        raise missing(call)
-    del state.services[service.key]
-    service.name = service.definition["serviceName"] = call.need("serviceNewName")
-    state.services[service.key] = service
+        raise missing(call, f"{old}.{kind}")
+    if state.find(folder, new, kind) is not None:
+        raise admin_failure(500, f"Service '{folder + '/' if folder else ''}{new}.{kind}' already exists.")
+    with call.site.hold(f"service:{service.key}"):
+        renamed = {}
+        for key, one in state.services.items():
+            if one is service:
+                service.name = service.definition["serviceName"] = new
+            renamed[service.key if one is service else key] = one
+        state.services = renamed
+    service.touched(call.user or "", state.clock())
     return Reply(dict(SUCCESS), changed=True)
 
 

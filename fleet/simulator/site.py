@@ -18,6 +18,7 @@ from fleet.simulator import (
     certificates,
     clusters,
     definitions,
+    estate,
     gpjobs,
     items,
     kinds,
@@ -147,6 +148,7 @@ class SimulatedSite:
         self._pauses: dict[str, anyio.Event] = {}
         self.background: set[asyncio.Task[None]] = set()
         """Work of operations that were asked to run on by themselves."""
+        estate.furnish(self, self.tokens.accounts.get(self.tokens.primary, ""))
 
     # What tests ask and set
 

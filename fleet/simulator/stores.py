@@ -43,7 +43,7 @@ def below(call: Call) -> Reply:
     if root not in ROOTS:
         raise missing(call)
     items = call.site.state.data_items.values()
-    return Reply({"items": [one for one in items if one["path"].startswith(f"{root}/")]})
+    return Reply({"items": [_told(call, one) for one in items if one["path"].startswith(f"{root}/")]})
 
 
 def _item(call: Call) -> dict[str, Any]:
@@ -55,7 +55,12 @@ def _item(call: Call) -> dict[str, Any]:
 
 
 def item(call: Call) -> Reply:
-    return Reply(_item(call))
+    return Reply(_told(call, _item(call)))
+
+
+def _told(call: Call, one: dict[str, Any]) -> dict[str, Any]:
+    """An item as it is told: with the count of its uses at this moment."""
+    return {**one, "totalRefCount": _references(call, one)} if "totalRefCount" in one else one
 
 
 def edit_item(call: Call) -> Reply:
@@ -72,7 +77,7 @@ def find_items(call: Call) -> Reply:
     return Reply(
         {
             "items": [
-                one
+                _told(call, one)
                 for one in call.site.state.data_items.values()
                 if one["path"].startswith(above)
                 and (not kinds or one.get("type") in kinds)
@@ -124,7 +129,9 @@ def validate_all(call: Call) -> Reply:
 
 def _validated(call: Call, items: list[dict[str, Any]]) -> Reply:
     """A failed check is a failure body, or (by a switch) a list of what each machine saw, without any verdict."""
-    if "data-broken" not in call.site.faults or not items:
+    worn: list[str] = call.site.state.kept.get("broken_items", [])
+    broken = [one for one in items if "data-broken" in call.site.faults or one.get("path") in worn]
+    if not broken:
         return Reply(dict(SUCCESS))
     machines = list(call.site.state.machines)
     text = f"The data item is not accessible from server machine '{machines[-1]}'."
@@ -140,8 +147,8 @@ def _validated(call: Call, items: list[dict[str, Any]]) -> Reply:
                         {
                             "dataItem": one.get("id", ""),
                             "path": one.get("path", ""),
-                            "validationState": "PASSED" if machine != machines[-1] else "FAILED",
-                            "message": "" if machine != machines[-1] else text,
+                            "validationState": "FAILED" if machine == machines[-1] and one in broken else "PASSED",
+                            "message": text if machine == machines[-1] and one in broken else "",
                         }
                         for one in items
                     ],

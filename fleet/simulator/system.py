@@ -104,12 +104,22 @@ def edit_directory(call: Call) -> Reply:
 
 
 def recover_directories(call: Call) -> Reply:
+    """Folders that are missing are made again."""
+    call.site.switches.missing_directories = frozenset()
     return Reply(dict(SUCCESS), changed=True)
 
 
 def clean_directory(call: Call) -> Reply:
-    if call.args["dir"] not in call.site.state.directories:
-        raise missing(call)
+    """Old files go. Where the folder itself is missing, so does this fail, and only then does anybody hear of it."""
+    found = call.site.state.directories.get(call.args["dir"])
+    if found is None:
+        raise missing(call, call.args["dir"])
+    if found["name"] in call.site.switches.missing_directories:
+        raise admin_failure(
+            500,
+            f"Failed to clean the server directory '{found['name']}'. The location '{found['physicalPath']}' is not "
+            "accessible. Ensure that the ArcGIS Server account has read and write access to the location.",
+        )
     return Reply(dict(SUCCESS), changed=True)
 
 

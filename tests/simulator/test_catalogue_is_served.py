@@ -189,7 +189,7 @@ async def prepared(site: SimulatedSite, entry: Entry) -> tuple[dict[str, str], d
         "path": "fileShares/maps",
         "store": "ds",
         "dir": "arcgisoutput",
-        "id": "compute" if "platform" in entry.path else next(iter(state.kept["webadaptors"])),
+        "id": "compute" if "platform" in entry.path else list(state.kept["webadaptors"])[-1],
         "jobId": "j1",
         "itemID": item,
     }

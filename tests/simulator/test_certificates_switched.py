@@ -114,7 +114,7 @@ async def test_the_listener_shows_the_certificate_that_the_machine_was_switched_
     await asked(site, f"{machine}/edit", token=token, webServerCertificateAlias="selfsignedcertificate")
     assert await asyncio.to_thread(shown, site) == first
     assert await asked(site, f"{keys}/new/delete", token=token) == {"status": "success"}
-    assert (await asked(site, keys, token=token))["certificates"] == ["selfsignedcertificate"]
+    assert (await asked(site, keys, token=token))["certificates"] == ["selfsignedcertificate", "gis-wildcard"]
 
 
 async def test_a_generated_certificate_is_requested_signed_and_shown(simulate: Simulate) -> None:
