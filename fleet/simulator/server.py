@@ -22,6 +22,7 @@ import anyio
 from aiohttp import web
 
 from fleet.simulator.call import Call
+from fleet.simulator.certificates import Details
 from fleet.simulator.directory import foreign_form, own_token, page, wants_page
 from fleet.simulator.front import answer_in_front, gateway_page
 from fleet.simulator.ledger import Entry, Ledger, LedgerLost
@@ -279,11 +280,26 @@ class Simulator:
         if self._authority is not None:
             faults = self.sites[name].faults if name in self.sites else set()
             kind = next((kind for kind in FAULTS if kind.startswith("cert-") and kind in faults), "good")
-            context = self._authority.context(kind)
+            context = self._context_of(name, kind)
         try:
             self._listeners[name] = await loop.create_server(self._server, sock=listening, ssl=context, backlog=512)
         except OSError as error:
             raise PortTaken(listening.getsockname()[1], error) from None
+
+    def _context_of(self, name: str, kind: str) -> ssl.SSLContext:
+        """The context of a listener; a site with one of its own shows the certificate that it was switched to."""
+        authority = self._authority
+        assert authority is not None
+        site = self.sites.get(name)
+        if site is None or self._paths:
+            return authority.context(kind)
+        shown: list[ssl.SSLContext] = []
+
+        def switched(details: Details | None, ends: float) -> None:
+            shown[:] = [] if details is None else [authority.made_for(details, ends)]
+
+        site.on_certificate = switched
+        return authority.showing(kind, lambda: shown[0] if shown else None)
 
     def _watch(self, name: str) -> Callable[[str, bool], None]:
         """`refused` set on a running site closes its listener for good."""
