@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fleet.admin.catalogue import ALSO_AT, Entry, catalogue
+from fleet.admin.catalogue import Entry, catalogue
 
 DATA = Path(__file__).resolve().parent.parent / "fleet" / "simulator" / "directory" / "operations.json"
 
@@ -36,8 +36,8 @@ def _operation(entry: Entry) -> dict[str, Any]:
             for parameter in entry.params
         ],
     }
-    if also := [path for path, name in ALSO_AT.items() if name == entry.name]:
-        told["also"] = also
+    if entry.also_at:
+        told["also"] = list(entry.also_at)
     if entry.base == "portal":
         told["portal"] = True
     if not entry.token:

@@ -78,38 +78,33 @@ def put_back(state: SiteState, entry: dict[str, Any]) -> Service:
 
 
 def export(call: Call) -> Reply:
-    """The definitions of the named services, or of all, as an item of the uploads; its id is in the answer.
+    """All services in one file in `location`, or where the server likes; the answer says where, as exports of sites do.
 
-    What real servers take and answer here is not known: this is a stand-in that keeps what it is given.
+    What a real server answers beyond its status is not recorded.
     """
     state = call.site.state
-    chosen = list(state.services.values())
-    if call.get("services"):
-        try:
-            given = json.loads(call.need("services"))
-            entries = given["services"] if isinstance(given, dict) else given
-            found = [state.find(str(one["folderName"]).strip("/"), one["serviceName"], one["type"]) for one in entries]
-        except (ValueError, KeyError, TypeError):
-            raise admin_failure(500, "A JSONArray text must start with '[' at character 1") from None
-        if None in found:
-            raise missing(call, "services")
-        chosen = [one for one in found if one is not None]
-    text = json.dumps([taken_out(service) for service in chosen])
-    item = state.new_upload("services.export", call.get("description"), committed=True)
-    state.uploads[item["itemID"]] = {"item": item, "size": len(text), "data": text.encode()}
-    return Reply({**SUCCESS, "itemID": item["itemID"]}, changed=True)
+    folder = (call.get("location") or "/srv/arcgis/exports").rstrip("/")
+    place = f"{folder}/{state.name}.agssiteservices"
+    _exports(state)[place] = json.dumps([taken_out(service) for service in state.services.values()])
+    return Reply({**SUCCESS, "location": place}, changed=True)
+
+
+def _exports(state: SiteState) -> dict[str, str]:
+    """The exported files on the server's disk, by path."""
+    kept: dict[str, str] = state.kept.setdefault("service_exports", {})
+    return kept
 
 
 def import_services(call: Call) -> Reply:
-    """Make the services of an exported item; those that are there already are replaced."""
-    state = call.site.state
-    kept = state.uploads.get(call.need("itemID"))
+    """Make the services in the file, or in the upload, that `location` names; those that are there are replaced."""
+    state, location = call.site.state, call.need("location")
+    upload = state.uploads.get(location)
     try:
-        entries = json.loads(kept["data"]) if kept is not None else None
+        entries = json.loads(_exports(state)[location] if upload is None else upload["data"])
     except (KeyError, ValueError):
         entries = None
     if not isinstance(entries, list):
-        raise admin_failure(500, f"The item '{call.need('itemID')[:40]}' holds no services.")
+        raise admin_failure(500, f"The location '{location[:80]}' holds no services.")
     for entry in entries:
         service = put_back(state, entry)
         state.settle(service, service.configured, call.site.switches.traffic)
@@ -133,8 +128,8 @@ _BASE = "admin/services"
 ROUTES: tuple[Route, ...] = (
     route("GET POST", f"{_BASE}/canCreateService", can_create, since=10.3),
     route("POST", f"{_BASE}/<service>/changeProvider", change_provider, changes=True, since=10.7, lock=""),
-    route("POST", f"{_BASE}/exportServices", export, changes=True, since=11.0, lock="site"),
-    route("POST", f"{_BASE}/importServices", import_services, changes=True, since=11.0, lock="site"),
+    route("POST", f"{_BASE}/exportServices", export, changes=True, since=10.5, lock="site"),
+    route("POST", f"{_BASE}/importServices", import_services, changes=True, since=10.5, lock="site"),
     route("POST", f"{_BASE}/federate", federate, changes=True),
     route("POST", f"{_BASE}/unfederate", unfederate, changes=True),
 )

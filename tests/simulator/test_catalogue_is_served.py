@@ -59,7 +59,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "services.types.extensions.register": {"id": "ITEM"},
     "services.types.extensions.unregister": {"extensionFilename": "x.soe"},
     "services.types.customdataproviders.register": {"id": "ITEM"},
-    "services.importServices": {"itemID": "ITEM"},
+    "services.importServices": {"location": "ITEM"},
+    "services.exportServices": {"location": "/srv/exports"},
     "logs.settings.edit": {"logLevel": "FINE", "logDir": "/l", "maxLogFileAge": "1", "maxErrorReportsCount": "3"},
     "usagereports.add": {"usagereport": NEW_REPORT},
     "usagereports.edit": {"usagereport": {**REPORT, "since": "LAST_WEEK"}},
@@ -152,8 +153,7 @@ async def prepared(site: SimulatedSite, entry: Entry) -> tuple[dict[str, str], d
     if entry.name == "services.types.extensions.unregister":
         await made("services/types/extensions/register", id=item)
     if entry.name == "services.importServices":
-        listed = json.dumps({"services": [ROADS]})
-        item = (await made("services/exportServices", services=listed))["itemID"]
+        item = (await made("services/exportServices", location="/srv/exports"))["location"]
         await made("services/Planning/Roads.MapServer/delete")
     if entry.name in ("uploads.uploadPart", "uploads.commit"):
         item = (await made("uploads/register", itemName="y.sd"))["item"]["itemID"]
@@ -197,7 +197,6 @@ async def prepared(site: SimulatedSite, entry: Entry) -> tuple[dict[str, str], d
         "itemID": item,
     }
     form = {key: value if isinstance(value, str) else json.dumps(value) for key, value in given.items()}
-    "services.changeProvider": {"provider": "DMaps"},
     for key, value in form.items():
         form[key] = {"MACHINE": SECOND, "ITEM": item, "EXPORTED": exported.get("location", "")}.get(value, value)
     if entry.name in WITHOUT_SITE:
@@ -444,7 +443,10 @@ EFFECTS: dict[str, Effect] = {
     ),
     "services.federate": ("", lambda site: site.state.kept.get("federated_by_portal") is True),
     "services.unfederate": ("", lambda site: site.state.kept.get("federated_by_portal") is False),
-    "services.exportServices": ("uploads", lambda told: "services.export" in _names(told, "items", "itemName")),
+    "services.exportServices": (
+        "",
+        lambda site: "/srv/exports/sim-0001.agssiteservices" in site.state.kept.get("service_exports", {}),
+    ),
     "services.importServices": (_ROADS_IN, lambda told: len(_roads(told)) == 1),
     "services.folder.permissions.add": (
         "services/<folder>/permissions",

@@ -48,6 +48,10 @@ def below(
     if node.path == "admin/data/items/enterpriseDatabases/<store>":
         # A store of machines is a data item as any other.
         children += nodes()["admin/data/items/<path>"].children
+        info = value.get("info") if isinstance(value, dict) else None
+        if not isinstance(info, dict) or info.get("isManaged") is not True:
+            # One of somebody else's has no machines here.
+            children = [child for child in children if child.last != "machines"]
     for child in children:
         if not available(child, number, lacking):
             continue
