@@ -42,7 +42,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     `path` is relative to the base (`admin`, the site itself, or the portal) and holds `<names>` where a concrete path
     has one; `also_at` are further places below the base URL at which servers answer it. `since` is the first release
     that has it; `evidence` says how well it is known; `limit` is how many seconds a slow one may take; `cap` is how many
-    bytes its answer may have; `answer` names the members of a success; `source` is the page that it was read on.
+    bytes its answer may have; `answer` names the members of a success; `source` is the page that it was read on, and
+    `functions` are those of `fleet.ops` that make it.
     """
 
     name: str
@@ -67,12 +68,18 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     also_at: tuple[str, ...] = ()
     cap: int = ANSWER_CAP
     source: str = ""
+    functions: tuple[str, ...] = ()
     note: str = ""
 
     @property
     def full_path(self) -> str:
         """The path below the site's (or the portal's) base URL."""
         return f"admin/{self.path}" if self.base == "admin" else self.path
+
+    @property
+    def guessed(self) -> bool:
+        """Whether its shape is a guess, which nobody has seen or documented."""
+        return self.evidence == "unverified"
 
     def missing_in(self, release: Release) -> bool:
         """Whether *release* certainly lacks this operation."""
@@ -92,12 +99,33 @@ class Catalogue:
             if "exchange" not in entry.name
             for path in (entry.full_path, *entry.also_at)
         ]
-        # A path of fixed words wins over one with names in it: services/report is no folder called report.
+        # A path of fixed words wins over one with names in it: services/report is no folder called report. A data
+        # item's path, which may have any number of parts, comes last.
         paths.sort(
-            key=lambda pair: (pair[1].count("<"), -len([part for part in pair[1].split("/") if "<" not in part]))
+            key=lambda pair: (
+                "<path>" in pair[1],
+                pair[1].count("<"),
+                -len([part for part in pair[1].split("/") if "<" not in part]),
+            )
         )
         # A pattern is made when a path may be an instance of it: most of the 216 never are in one run.
         self._places = [(entry, path, path.partition("<")[0].strip("/").lower()) for entry, path in paths]
+
+    def at(self, path: str, *, portal: bool = False) -> list[Entry]:
+        """The entries that *path* is an instance of, or whose own path it is, `<names>` and all: reads first."""
+        wanted = path.strip("/")
+        found = [
+            entry
+            for entry, template, beginning in self._places
+            if (entry.base == "portal") is portal
+            and (
+                template.strip("/").lower() == wanted.lower()
+                or (wanted.lower().startswith(beginning) and _pattern(template).fullmatch(wanted))
+            )
+        ]
+        best = [entry for entry in found if wanted.lower() in (entry.full_path.strip("/").lower(), *entry.also_at)]
+        chosen = best or [entry for entry in found if entry.full_path == found[0].full_path]
+        return sorted(dict.fromkeys(chosen), key=lambda entry: entry.effect != "read")
 
     def find(self, path: str, method: str | None = None, *, portal: bool = False) -> Entry | None:
         """The entry that *path* (below the base URL, as in an address) is an instance of.

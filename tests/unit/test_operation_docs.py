@@ -161,3 +161,12 @@ def test_a_path_and_its_parameters_make_the_same_operation(name: str) -> None:
     assert called.read_back.look.parameters == operation.read_back.look.parameters
     assert called.read_back.whole == operation.read_back.whole
     assert not called.read_back.look.changes
+
+
+def test_the_catalogue_names_the_functions_that_make_an_operation() -> None:
+    named = {function: entry.name for entry in catalogue().entries for function in entry.functions}
+    assert named.keys() == EVERY.keys()
+    also = {"services.folder", "services.folder.permissions", "services.folder.permissions.add"}
+    for entry in catalogue().entries:
+        for function in entry.functions:
+            assert entry.name in also or made(function).name == entry.name
