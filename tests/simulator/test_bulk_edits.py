@@ -140,7 +140,6 @@ async def test_services_are_deleted_and_those_of_the_server_are_kept(
 
 async def test_a_service_is_renamed_once(simulate: Simulate, write_inventory: Write) -> None:
     simulator = await simulate(sites=1)
-    services = simulator.sites["sim-0001"].services
     service = map_service(simulator)
     old = ServiceId(service.folder, service.name, service.type)
     async with Fleet.from_inventory(write_inventory(simulator), retry=PATIENCE) as fleet:
@@ -151,6 +150,7 @@ async def test_a_service_is_renamed_once(simulate: Simulate, write_inventory: Wr
         taken = simulator.sites["sim-0001"].state.add_service(old.folder, "Taken", old.type)
         in_use = await change(fleet.select("all"), Rename(renamed, taken.name))
 
+    services = simulator.sites["sim-0001"].services
     assert outcomes == ["changed", "noop"]
     assert str(renamed) in services
     assert str(old) not in services
