@@ -126,7 +126,7 @@ class AuditLog:
                 if outcome_of(error) not in ("failed", "protocol"):
                     raise
             else:
-                if look.done(state):
+                if look.whole and look.done(state):
                     return Answer(value=None, outcome="noop")
         record = self._record(client, operation, state)
         await anyio.to_thread.run_sync(self._intend, record)
@@ -222,6 +222,8 @@ def parameters_of(operation: Operation[Any]) -> dict[str, str]:
         key: MASK if key in operation.secrets or is_secret_name(key) else value
         for key, value in operation.parameters.items()
     }
+    for key, content in operation.files.items():
+        told[key] = f"{len(content)} bytes" if isinstance(content, bytes) else f"@{content}"
     shown: dict[str, str] = without_secrets(told)
     return shown
 

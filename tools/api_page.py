@@ -25,13 +25,17 @@ from fleet.admin.operation import Operation
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "python-api.md"
 BEGIN = "<!-- What follows is made by tools/api_page.py from signatures and docstrings. -->\n"
 ARGUMENTS: dict[str, Any] = {
-    "alias": "ALIAS",
-    "definition": {},
-    "machine": "MACHINE",
+    "definition": {"serviceName": "NAME", "type": "TYPE"},
+    "path": "/ROOT/ITEM",
     "service": "NAME.TYPE",
+    "services": ["NAME.TYPE"],
+    "settings": {},
     "wanted": "EDITABLE",
+    "item": {"path": "/ROOT/ITEM"},
+    "report": {"reportname": "REPORT"},
+    "number": 1,
 }
-"""What stands for the parameters of operations, where a path is shown."""
+"""What stands for the parameters of operations, where a path is shown; for any other its name does."""
 
 NOT_MADE = ("Selection", "SiteClient", "health.Facts", "sync.Fleet", "sync.Selection")
 """Classes that no caller makes by hand."""
@@ -123,8 +127,9 @@ def _operation(label: str, function: Callable[..., Operation[Any]]) -> Iterator[
     text = inspect.getdoc(function) or ""
     body, _, rest = text.partition("\n\nRaises, when called: ")
     raised, _, source = rest.partition("\nSource: ")
-    needed = [p.name for p in inspect.signature(function).parameters.values() if p.default is inspect.Parameter.empty]
-    operation = function(**{name: ARGUMENTS[name] for name in needed})
+    given = inspect.signature(function).parameters.values()
+    needed = [p.name for p in given if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    operation = function(**{name: ARGUMENTS.get(name, name.upper()) for name in needed})
     limit = f", one attempt up to {operation.limit:g} s" if operation.limit else ""
     yield f"{_markdown(body)}\n"
     yield (

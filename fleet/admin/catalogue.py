@@ -2,47 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+from importlib.resources import files as resources
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 import msgspec
 
+from fleet.admin.changes import read_back_for
 from fleet.admin.operation import Effect, Operation
-from fleet.admin.readback import read_back_for
 from fleet.errors import UsageError
-from fleet.protocol.message import Method
+from fleet.protocol.fields import ServiceId, path_part
+from fleet.protocol.message import ANSWER_CAP, NOTHING, Method
 from fleet.protocol.release import Release
 from fleet.protocol.secret_names import is_secret_name
 
-__all__ = ["Catalogue", "Entry", "Parameter", "catalogue", "operation_for", "resource_of"]
-
-REPORT_CAP = 64 * 1024 * 1024
-ALSO_AT = {
-    "admin/services/<folder>/report": "services.report",
-    "admin/services/<folder>/createService": "services.createService",
-    "admin/services/<folder>/startServices": "services.startServices",
-    "admin/services/<folder>/stopServices": "services.stopServices",
-    "admin/services/permissions": "services.folder.permissions",
-    "admin/services/permissions/add": "services.folder.permissions.add",
-    "admin/services/permissions/clean": "services.folder.permissions.clean",
-}
-"""Further places at which servers answer an operation."""
-
-LARGE = frozenset({"services.report", "services.iteminfo.manifest"})
+__all__ = ["Catalogue", "Entry", "Parameter", "catalogue", "operation", "operation_for", "resource_of"]
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
-    """A parameter of an operation: its type in the words of the help page, its default, and the values it may have."""
+    """A parameter of an operation: its type in the words of the help page, its default, the values it may have, its unit."""
 
     name: str
     type: str
     required: bool = False
     default: Any = None
     values: tuple[Any, ...] = ()
+    unit: str = ""
     meaning: str = ""
 
 
@@ -50,8 +40,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One operation of the API as the reference tells it.
 
     `path` is relative to the base (`admin`, the site itself, or the portal) and holds `<names>` where a concrete path
-    has one. `since` is the first release that has it; `evidence` says how well it is known; `limit` is how many
-    seconds a slow one may take; `answer` names the members of a success.
+    has one; `also_at` are further places below the base URL at which servers answer it. `since` is the first release
+    that has it; `evidence` says how well it is known; `limit` is how many seconds a slow one may take; `cap` is how many
+    bytes its answer may have; `answer` names the members of a success; `source` is the page that it was read on, and
+    `functions` are those of `fleet.ops` that make it.
     """
 
     name: str
@@ -73,12 +65,21 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     status_is_data: bool = False
     success_is_data: bool = False
     answer: tuple[str, ...] = ()
+    also_at: tuple[str, ...] = ()
+    cap: int = ANSWER_CAP
+    source: str = ""
+    functions: tuple[str, ...] = ()
     note: str = ""
 
     @property
     def full_path(self) -> str:
         """The path below the site's (or the portal's) base URL."""
         return f"admin/{self.path}" if self.base == "admin" else self.path
+
+    @property
+    def guessed(self) -> bool:
+        """Whether its shape is a guess, which nobody has seen or documented."""
+        return self.evidence == "unverified"
 
     def missing_in(self, release: Release) -> bool:
         """Whether *release* certainly lacks this operation."""
@@ -92,14 +93,39 @@ class Catalogue:
     def __init__(self, entries: list[Entry]) -> None:
         self.entries = tuple(entries)
         self.by_name: Mapping[str, Entry] = {entry.name: entry for entry in entries}
-        paths = [(entry, entry.full_path) for entry in entries if "exchange" not in entry.name]
-        paths += [(self.by_name[name], path) for path, name in ALSO_AT.items() if name in self.by_name]
-        # A path of fixed words wins over one with names in it: services/report is no folder called report.
+        paths = [
+            (entry, path)
+            for entry in entries
+            if "exchange" not in entry.name
+            for path in (entry.full_path, *entry.also_at)
+        ]
+        # A path of fixed words wins over one with names in it: services/report is no folder called report. A data
+        # item's path, which may have any number of parts, comes last.
         paths.sort(
-            key=lambda pair: (pair[1].count("<"), -len([part for part in pair[1].split("/") if "<" not in part]))
+            key=lambda pair: (
+                "<path>" in pair[1],
+                pair[1].count("<"),
+                -len([part for part in pair[1].split("/") if "<" not in part]),
+            )
         )
         # A pattern is made when a path may be an instance of it: most of the 216 never are in one run.
         self._places = [(entry, path, path.partition("<")[0].strip("/").lower()) for entry, path in paths]
+
+    def at(self, path: str, *, portal: bool = False) -> list[Entry]:
+        """The entries that *path* is an instance of, or whose own path it is, `<names>` and all: reads first."""
+        wanted = path.strip("/")
+        found = [
+            entry
+            for entry, template, beginning in self._places
+            if (entry.base == "portal") is portal
+            and (
+                template.strip("/").lower() == wanted.lower()
+                or (wanted.lower().startswith(beginning) and _pattern(template).fullmatch(wanted))
+            )
+        ]
+        best = [entry for entry in found if wanted.lower() in (entry.full_path.strip("/").lower(), *entry.also_at)]
+        chosen = best or [entry for entry in found if entry.full_path == found[0].full_path]
+        return sorted(dict.fromkeys(chosen), key=lambda entry: entry.effect != "read")
 
     def find(self, path: str, method: str | None = None, *, portal: bool = False) -> Entry | None:
         """The entry that *path* (below the base URL, as in an address) is an instance of.
@@ -129,6 +155,7 @@ def _pattern(path: str) -> re.Pattern[str]:
         text = text.replace(re.escape("<path>"), r"[^/]+(?:/[^/]+)*?")
     # A service of the root folder has no folder in its path.
     text = text.replace(re.escape("services/<folder>/") + r"[^/]+\.", r"services/(?:[^/]+/)?[^/]+\.")
+    text = text.replace(re.escape("services/<folder>/<name>."), r"services/(?:[^/]+/)?[^/]+\.")
     # A folder's listing is told from a service of the root folder by the type at the end of the latter.
     text = re.sub(r"<folder>$", r"(?!.*[.][A-Za-z]*Server$)[^/]+", text)
     text = re.sub(r"<[A-Za-z]+>", r"[^/]+", text.replace("\\<", "<").replace("\\>", ">"))
@@ -138,7 +165,7 @@ def _pattern(path: str) -> re.Pattern[str]:
 @cache
 def catalogue() -> Catalogue:
     """The catalogue that is shipped with the package."""
-    raw = files("fleet.admin").joinpath("catalogue.json").read_bytes()
+    raw = resources("fleet.admin").joinpath("catalogue.json").read_bytes()
     return Catalogue(msgspec.json.decode(raw, type=list[Entry]))
 
 
@@ -147,6 +174,7 @@ def operation_for(
     *,
     method: Method | None = None,
     parameters: Mapping[str, str] | None = None,
+    files: Mapping[str, Path | bytes] = NOTHING,
     portal: bool = False,
 ) -> tuple[Operation[Any], Entry | None]:
     """The operation that *path* below the base URL names, and its entry in the catalogue where it has one.
@@ -173,22 +201,81 @@ def operation_for(
             path=clean,
             method=chosen,
             parameters=given,
+            files=files,
             answer=Any,
             effect=effect,
             idempotent=False,
             secrets=frozenset(filter(is_secret_name, given)),
         ), None
-    chosen = method or entry.method
+    return _made(entry, clean, method or entry.method, given, files, Any), entry
+
+
+def operation(
+    name: str,
+    parameters: Mapping[str, Any] = NOTHING,
+    *,
+    files: Mapping[str, Path | bytes] = NOTHING,
+    service: ServiceId | None = None,
+    folder: str = "",
+    item: str | None = None,
+    **names: str,
+) -> Operation[Any]:
+    """The operation *name* of the catalogue, with everything that the catalogue tells of it.
+
+    *parameters* are texts, numbers, truth values, or what becomes JSON; those that are None are left out. *names* are
+    what its path has in the places of `<machine>`, `<alias>`, and so on; *service* is the service, *folder* the folder
+    (none is the root folder), and *item* the data item that it is about. Of several places at which it is answered it is
+    the one that has exactly these names. Raises `UsageError` for a name that can't be part of a path.
+    """
+    entry = catalogue().by_name[name]
+    form = {key: _text(value) for key, value in parameters.items() if value is not None}
+    if folder:
+        names["folder"] = folder
+    given = {f"<{key}>": path_part(value) for key, value in names.items()}
+    if service is not None:
+        given |= {"<folder>/<name>.<type>": service.path, "<folder>/<name>.GPServer": service.path}
+    if item is not None:
+        given["<path>"] = "/".join(path_part(part) for part in item.strip("/").split("/"))
+    for template in (entry.full_path, *entry.also_at):
+        path = template
+        unused = set(names)
+        for place, value in given.items():
+            if place in path:
+                unused.discard(place.strip("<>"))
+                path = path.replace(place, value)
+        if "<" not in path and not unused:
+            return _made(entry, path, entry.method, form, files, dict)
+    raise UsageError(f"{name} is at {entry.full_path}, which has other names in it")
+
+
+def _text(value: Any) -> str:
+    """*value* as a parameter holds it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else json.dumps(value)
+
+
+def _made(
+    entry: Entry,
+    path: str,
+    method: Method,
+    parameters: Mapping[str, str],
+    files: Mapping[str, Path | bytes],
+    answer: Any,
+) -> Operation[Any]:
     changes = entry.effect != "read"
-    operation: Operation[Any] = Operation(
+    return Operation(
         name=entry.name,
-        path=clean,
-        method=chosen,
-        parameters=given,
-        answer=Any,
+        path=path,
+        method=method,
+        parameters=parameters,
+        files=files,
+        answer=answer,
         effect=Effect(entry.effect),
         idempotent=entry.idempotent,
-        read_back=read_back_for(entry.name, clean, given) if changes else None,
+        read_back=read_back_for(entry.name, path, parameters, files) if changes else None,
         since=entry.since,
         limit=entry.limit,
         token=entry.token,
@@ -196,10 +283,9 @@ def operation_for(
         binary=entry.binary,
         status_is_data=entry.status_is_data,
         success_is_data=entry.success_is_data,
-        secrets=frozenset(filter(is_secret_name, given)),
-        **({"cap": REPORT_CAP} if entry.name in LARGE else {}),
+        cap=entry.cap,
+        secrets=frozenset(filter(is_secret_name, parameters)),
     )
-    return operation, entry
 
 
 def _clean_path(path: str) -> str:

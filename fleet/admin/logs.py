@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from fleet.admin.catalogue import operation
 from fleet.admin.operation import Effect, Operation
 
-__all__ = ["query", "settings"]
+__all__ = ["clean", "count_error_reports", "query", "settings", "settings_edit"]
 
 
 def query(
@@ -53,3 +55,45 @@ def settings() -> Operation[dict[str, Any]]:
     Source: developers.arcgis.com/rest/enterprise-administration/server/logssettings
     """
     return Operation(name="logs.settings", path="admin/logs/settings")
+
+
+def settings_edit(settings: Mapping[str, Any]) -> Operation[dict[str, Any]]:
+    """Change the log settings to *settings*, all of them: what `settings` answers, with the changes made to it.
+
+    `logLevel` is OFF, SEVERE, WARNING, INFO, FINE, VERBOSE or DEBUG; `maxLogFileAge` is days.
+
+    Done when the settings are so.
+
+    Raises, when called: `NotFound`, `Forbidden`, `Locked`, `ServerFailed`, `VerifyFailed`,
+    `FateUnknown`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/logssettings
+    """
+    return operation(
+        "logs.settings.edit",
+        {
+            key: settings[key]
+            for key in ("logLevel", "logDir", "maxLogFileAge", "maxErrorReportsCount")
+            if key in settings
+        },
+    )
+
+
+def clean() -> Operation[dict[str, Any]]:
+    """Delete all log files on all machines; allowed in read-only mode.
+
+    One attempt may take 300 s. No resource tells afterwards that it was done.
+
+    Raises, when called: `NotFound`, `Forbidden`, `Locked`, `ServerFailed`, `VerifyFailed`,
+    `FateUnknown`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/logsquery
+    """
+    return operation("logs.clean")
+
+
+def count_error_reports(machine: str = "All") -> Operation[dict[str, Any]]:
+    """`{"machineName", "reportCount"}`: how many error reports *machine* has, or all of them together.
+
+    Raises, when called: `NotFound`, `Forbidden`, `ServerFailed`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/logsquery
+    """
+    return operation("logs.countErrorReports", {"machine": machine})

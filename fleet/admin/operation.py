@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from fleet.protocol.message import ANSWER_CAP, NOTHING, Method
@@ -27,11 +28,14 @@ class Effect(Enum):
 class ReadBack:
     """How to see whether a change took effect: what to read, and a judgement of what was read.
 
-    `done` gets the answer of `look` and says True (it took effect), False (it did not) or None (can't tell).
+    `done` gets the answer of `look` and says True (it took effect), False (it did not) or None (can't tell). `whole` is
+    False where a part of the change can't be read, such as a password: that it looks done before anything was sent then
+    is no reason not to send it, and tells nothing afterwards.
     """
 
     look: Operation[Any]
     done: Callable[[Any], bool | None]
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +44,17 @@ class Operation(Generic[T_co]):
 
     `path` is relative to the site's base URL and complete: names in it are percent-encoded (`admin/services/report`).
     `parameters` are texts; a parameter that takes JSON holds JSON text. They travel in the body of a POST, and in the
-    address of a GET; secret ones are named in `secrets` and make the operation a POST. `answer` is the type into which
-    the JSON is converted (`dict` keeps it as it is). `limit` is the time in seconds that a slow operation may take.
+    address of a GET; secret ones are named in `secrets` and make the operation a POST. `files` are parts of a multipart
+    body by the name of their parameter, each a path, which is read as a stream, or the bytes themselves. `answer` is the
+    type into which the JSON is converted (`dict` keeps it as it is). `limit` is the time in seconds that a slow operation
+    may take.
     """
 
     name: str
     path: str
     method: Method = "GET"
     parameters: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False)
+    files: Mapping[str, Path | bytes] = field(default_factory=lambda: NOTHING, repr=False)
     answer: Any = dict
     effect: Effect = Effect.READ
     idempotent: bool = True

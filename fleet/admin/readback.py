@@ -1,15 +1,28 @@
-"""How to see whether a change took effect: for each change that can be looked at, what to read and how to judge it."""
+"""How to see whether a change took effect: what to read, and how to judge what was read."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from fleet.admin.operation import Operation, ReadBack
-from fleet.protocol.fields import as_int
+from fleet.protocol.fields import ServiceId, as_int
+from fleet.protocol.message import REPORT_CAP
+from fleet.protocol.secret_names import is_secret_name
 
-__all__ = ["definition_is", "log_settings_are", "mode_is", "read_back_for", "state_is"]
+__all__ = [
+    "contains",
+    "definition_is",
+    "listed",
+    "log_settings_are",
+    "members_are",
+    "mode_is",
+    "parameters_are",
+    "readable",
+    "services_are",
+    "state_is",
+]
 
 
 def state_is(path: str, wanted: str) -> ReadBack:
@@ -19,11 +32,7 @@ def state_is(path: str, wanted: str) -> ReadBack:
     """
 
     def done(answer: Any) -> bool | None:
-        configured = str(answer.get("configuredState", "")).upper()
-        real = str(answer.get("realTimeState", "")).upper()
-        if real not in ("STARTED", "STOPPED"):
-            return None
-        return configured == wanted and real == wanted
+        return _state_of(answer, wanted)
 
     return ReadBack(look=Operation(name="status", path=path, answer=dict), done=done)
 
@@ -66,38 +75,127 @@ def definition_is(path: str, wanted: Mapping[str, Any]) -> ReadBack:
     """Done when the service at *path* has every member of *wanted*, numbers and booleans compared as text too."""
 
     def done(answer: Any) -> bool | None:
-        return _contains(answer, wanted)
+        return contains(answer, wanted)
 
     return ReadBack(look=Operation(name="services.get", path=path, answer=dict), done=done)
 
 
-def _contains(have: Any, wanted: Any) -> bool:
+def members_are(
+    look: Operation[Any], wanted: Mapping[str, Any], *, member: str | None = None, whole: bool = True
+) -> ReadBack:
+    """Done when the answer of *look*, or its *member*, has every member of *wanted*; can't tell where it is no object."""
+
+    def done(answer: Any) -> bool | None:
+        found = answer if member is None else answer.get(member)
+        return contains(found, wanted) if isinstance(found, Mapping) else None
+
+    return ReadBack(look=look, done=done, whole=whole)
+
+
+def parameters_are(path: str, form: Mapping[str, str]) -> ReadBack | None:
+    """Done when the resource at *path* has each parameter of *form* as its member; can't tell where it lacks one."""
+    if not form:
+        return None
+
+    def done(answer: Any) -> bool | None:
+        return contains(answer, form) if form.keys() <= answer.keys() else None
+
+    return ReadBack(look=Operation(name=path.removeprefix("admin/").replace("/", "."), path=path), done=done)
+
+
+def listed(
+    look: Operation[Any],
+    member: str,
+    matches: Callable[[Any], bool],
+    *,
+    gone: bool = False,
+    whole: bool = True,
+) -> ReadBack:
+    """Done when the list *member* of the answer has an entry that *matches*; with *gone*, when it has none.
+
+    Where the list has more pages (`hasMore`) or is no list, what is not on it can't be told.
+    """
+
+    def done(answer: Any) -> bool | None:
+        entries = answer.get(member)
+        if not isinstance(entries, list):
+            return None
+        if any(map(matches, entries)):
+            return not gone
+        return None if answer.get("hasMore") is True else gone
+
+    return ReadBack(look=look, done=done, whole=whole)
+
+
+def services_are(services: Iterable[ServiceId], wanted: str | None) -> ReadBack:
+    """Done when all *services* have the state *wanted*, as wish and measured; with None, when there is none of them."""
+    names = frozenset(services)
+
+    def done(answer: Any) -> bool | None:
+        entries = answer.get("reports")
+        if not isinstance(entries, list):
+            return None
+        states = {}
+        for entry in entries:
+            service = ServiceId.of(entry) if isinstance(entry, Mapping) else None
+            if service in names:
+                states[service] = entry.get("status")
+        if wanted is None:
+            return not states
+        if states.keys() != names:
+            return None
+        verdicts = [_state_of(state, wanted) for state in states.values()]
+        return False if False in verdicts else None if None in verdicts else True
+
+    look: Operation[Any] = Operation(
+        name="services.report",
+        path="admin/services/report",
+        method="POST",
+        parameters={
+            "parameters": json.dumps(["status"]),
+            "services": json.dumps([service.to_parameter() for service in sorted(names)]),
+        },
+        cap=REPORT_CAP,
+    )
+    return ReadBack(look=look, done=done)
+
+
+def _state_of(status: Any, wanted: str) -> bool | None:
+    """Whether *status*, a pair of states, is *wanted*; None where it is on its way, or is not told."""
+    if not isinstance(status, Mapping):
+        return None
+    configured = str(status.get("configuredState", "")).upper()
+    real = str(status.get("realTimeState", "")).upper()
+    if real not in ("STARTED", "STOPPED"):
+        return None
+    return configured == wanted and real == wanted
+
+
+def readable(value: Any) -> tuple[Any, bool]:
+    """*value* without the members that no answer repeats in clear (passwords, connections), and whether it had any."""
+    if isinstance(value, Mapping):
+        kept = {key: readable(inner) for key, inner in value.items() if not _hidden(str(key))}
+        return {key: inner for key, (inner, _) in kept.items()}, len(kept) < len(value) or any(
+            hidden for _, hidden in kept.values()
+        )
+    if isinstance(value, list):
+        parts = [readable(inner) for inner in value]
+        return [inner for inner, _ in parts], any(hidden for _, hidden in parts)
+    return value, False
+
+
+def _hidden(name: str) -> bool:
+    return is_secret_name(name) or name.lower() in ("connectionstring", "connectionsecret")
+
+
+def contains(have: Any, wanted: Any) -> bool:
+    """Whether *have* has every member of *wanted*, numbers and truth values compared as text too."""
     if isinstance(wanted, Mapping):
-        return isinstance(have, Mapping) and all(key in have and _contains(have[key], wanted[key]) for key in wanted)
+        return isinstance(have, Mapping) and all(key in have and contains(have[key], wanted[key]) for key in wanted)
     if isinstance(wanted, list):
-        return isinstance(have, list) and len(have) == len(wanted) and all(map(_contains, have, wanted))
+        return isinstance(have, list) and len(have) == len(wanted) and all(map(contains, have, wanted))
     return have == wanted or _as_text(have) == _as_text(wanted)
 
 
 def _as_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def read_back_for(name: str, path: str, parameters: Mapping[str, str]) -> ReadBack | None:
-    """How to look at what the change *name* at *path* does; None where nothing that can be read tells."""
-    resource, _, verb = path.rpartition("/")
-    if name in ("services.start", "machines.start"):
-        return state_is(f"{resource}/status", "STARTED")
-    if name in ("services.stop", "machines.stop"):
-        return state_is(f"{resource}/status", "STOPPED")
-    if name == "mode.update" and "siteMode" in parameters:
-        return mode_is(parameters["siteMode"])
-    if name == "logs.settings.edit":
-        return log_settings_are(parameters)
-    if name == "services.edit" and "service" in parameters and verb == "edit":
-        try:
-            wanted = json.loads(parameters["service"])
-        except ValueError:
-            return None
-        return definition_is(resource, wanted) if isinstance(wanted, dict) else None
-    return None

@@ -53,6 +53,7 @@ def build_request(
         method="POST",
         url=url,
         form=form,
+        files=operation.files,
         headers=HEADERS,
         cap=operation.cap,
         last=last,

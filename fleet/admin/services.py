@@ -11,16 +11,79 @@ from typing import Any
 
 from fleet.admin.operation import Effect, Operation
 from fleet.admin.readback import definition_is, state_is
+from fleet.admin.service_changes import (
+    as_id,
+    can_create,
+    change_provider,
+    create,
+    delete,
+    delete_many,
+    exists,
+    export_services,
+    folder_create,
+    folder_delete,
+    folder_edit,
+    import_services,
+    rename,
+    start_many,
+    stop_many,
+)
+from fleet.admin.service_parts import (
+    item_info,
+    item_info_delete,
+    item_info_edit,
+    job,
+    job_cancel,
+    job_delete,
+    jobs,
+    jobs_purge,
+    manifest,
+    permission_add,
+    permissions,
+    permissions_clean,
+)
 from fleet.protocol.fields import ServiceId, path_part
+from fleet.protocol.message import REPORT_CAP
 
-__all__ = ["ServiceId", "edit", "get", "listing", "report", "start", "statistics", "status", "stop"]
+__all__ = [
+    "ServiceId",
+    "can_create",
+    "change_provider",
+    "create",
+    "delete",
+    "delete_many",
+    "edit",
+    "exists",
+    "export_services",
+    "folder_create",
+    "folder_delete",
+    "folder_edit",
+    "get",
+    "import_services",
+    "item_info",
+    "item_info_delete",
+    "item_info_edit",
+    "job",
+    "job_cancel",
+    "job_delete",
+    "jobs",
+    "jobs_purge",
+    "listing",
+    "manifest",
+    "permission_add",
+    "permissions",
+    "permissions_clean",
+    "rename",
+    "report",
+    "start",
+    "start_many",
+    "statistics",
+    "status",
+    "stop",
+    "stop_many",
+]
 
-REPORT_CAP = 64 * 1024 * 1024
 BASE = "admin/services"
-
-
-def _id(service: ServiceId | str) -> ServiceId:
-    return ServiceId.parse(service) if isinstance(service, str) else service
 
 
 def listing(folder: str = "") -> Operation[dict[str, Any]]:
@@ -54,7 +117,7 @@ def report(
     path = f"{BASE}/{path_part(folder)}/report" if folder else f"{BASE}/report"
     if services is None:
         return Operation(name="services.report", path=path, parameters=form, cap=REPORT_CAP)
-    form["services"] = json.dumps([_id(service).to_parameter() for service in services])
+    form["services"] = json.dumps([as_id(service).to_parameter() for service in services])
     return Operation(
         name="services.report",
         path=path,
@@ -70,7 +133,7 @@ def get(service: ServiceId | str) -> Operation[dict[str, Any]]:
     Raises, when called: `NotFound`, `Forbidden`, `ServerFailed`.
     Source: developers.arcgis.com/rest/enterprise-administration/server/service
     """
-    return Operation(name="services.get", path=f"{BASE}/{_id(service).path}")
+    return Operation(name="services.get", path=f"{BASE}/{as_id(service).path}")
 
 
 def status(service: ServiceId | str) -> Operation[dict[str, Any]]:
@@ -79,7 +142,7 @@ def status(service: ServiceId | str) -> Operation[dict[str, Any]]:
     Raises, when called: `NotFound`, `Forbidden`, `ServerFailed`.
     Source: developers.arcgis.com/rest/enterprise-administration/server/service-status
     """
-    return Operation(name="services.status", path=f"{BASE}/{_id(service).path}/status")
+    return Operation(name="services.status", path=f"{BASE}/{as_id(service).path}/status")
 
 
 def statistics(service: ServiceId | str) -> Operation[dict[str, Any]]:
@@ -90,7 +153,7 @@ def statistics(service: ServiceId | str) -> Operation[dict[str, Any]]:
     Raises, when called: `NotFound`, `Forbidden`, `ServerFailed`.
     Source: developers.arcgis.com/rest/enterprise-administration/server/servicestatistics
     """
-    return Operation(name="services.statistics", path=f"{BASE}/{_id(service).path}/statistics")
+    return Operation(name="services.statistics", path=f"{BASE}/{as_id(service).path}/statistics")
 
 
 def start(service: ServiceId | str) -> Operation[dict[str, Any]]:
@@ -102,7 +165,7 @@ def start(service: ServiceId | str) -> Operation[dict[str, Any]]:
     `FateUnknown`.
     Source: developers.arcgis.com/rest/enterprise-administration/server/startservice
     """
-    path = f"{BASE}/{_id(service).path}"
+    path = f"{BASE}/{as_id(service).path}"
     return Operation(
         name="services.start",
         path=f"{path}/start",
@@ -121,7 +184,7 @@ def stop(service: ServiceId | str) -> Operation[dict[str, Any]]:
     Raises, when called: `NotFound`, `Forbidden`, `Locked`, `ServerFailed`, `VerifyFailed`, `FateUnknown`.
     Source: developers.arcgis.com/rest/enterprise-administration/server/stopservice
     """
-    path = f"{BASE}/{_id(service).path}"
+    path = f"{BASE}/{as_id(service).path}"
     return Operation(
         name="services.stop",
         path=f"{path}/stop",
@@ -141,7 +204,7 @@ def edit(service: ServiceId | str, definition: Mapping[str, Any]) -> Operation[d
     Raises, when called: `NotFound`, `Forbidden`, `Locked`, `ServerFailed`, `VerifyFailed`, `FateUnknown`.
     Source: developers.arcgis.com/rest/enterprise-administration/server/editservice
     """
-    path = f"{BASE}/{_id(service).path}"
+    path = f"{BASE}/{as_id(service).path}"
     return Operation(
         name="services.edit",
         path=f"{path}/edit",

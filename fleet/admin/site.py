@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from fleet.admin.catalogue import operation
 from fleet.admin.operation import Effect, Operation
 from fleet.admin.readback import mode_is
 
-__all__ = ["licenses", "mode", "set_mode"]
+__all__ = ["delete", "export", "import_", "licenses", "mode", "set_mode", "upgrade", "upgrade_status"]
 
 
 def mode() -> Operation[dict[str, Any]]:
@@ -49,3 +50,70 @@ def licenses() -> Operation[dict[str, Any]]:
     Source: developers.arcgis.com/rest/enterprise-administration/server/licenses
     """
     return Operation(name="system.licenses", path="admin/system/licenses")
+
+
+def export(location: str = "") -> Operation[dict[str, Any]]:
+    """Write a backup of the site into *location*, a folder that the server can write to; it answers where.
+
+    Without *location* the server picks a place, from where it must be fetched soon. Allowed in read-only mode.
+
+    Since 10.2. One attempt may take 300 s. No resource tells afterwards that it was done.
+
+    Raises, when called: `NotFound`, `Forbidden`, `Locked`, `ServerFailed`, `VerifyFailed`,
+    `FateUnknown`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/exportsite
+    """
+    return operation("exportSite", {"location": location})
+
+
+def import_(location: str) -> Operation[dict[str, Any]]:
+    """Replace the whole configuration by the backup at *location*, a path or an upload's ID; everything restarts.
+
+    Not through a web adaptor. The answer is a report that is kept nowhere else.
+
+    Since 10.2. One attempt may take 300 s. No resource tells afterwards that it was done.
+
+    Raises, when called: `NotFound`, `Forbidden`, `Locked`, `ServerFailed`, `VerifyFailed`,
+    `FateUnknown`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/importsite
+    """
+    return operation("importSite", {"location": location})
+
+
+def delete() -> Operation[dict[str, Any]]:
+    """Delete the site with all its configuration; every call then says that the machine is in no site.
+
+    One attempt may take 300 s. No resource tells afterwards that it was done.
+
+    Raises, when called: `NotFound`, `Forbidden`, `Locked`, `ServerFailed`, `VerifyFailed`,
+    `FateUnknown`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/exportsite
+    """
+    return operation("deleteSite")
+
+
+def upgrade_status() -> Operation[dict[str, Any]]:
+    """`{"upgradeStatus"}`; `NotFound` where no upgrade is wanted or going on.
+
+    It is only ever read by GET: a POST would begin the upgrade.
+
+    Since 10.5.
+
+    Raises, when called: `NotFound`, `Forbidden`, `ServerFailed`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/mode
+    """
+    return operation("upgrade")
+
+
+def upgrade(*, run_async: bool = True) -> Operation[dict[str, Any]]:
+    """Upgrade the site; with *run_async*, which releases before 11.3 do not know, it answers at once and works on.
+
+    `upgrade_status` tells how far it is. It lasts up to hours.
+
+    Since 10.5. One attempt may take 300 s. No resource tells afterwards that it was done.
+
+    Raises, when called: `NotFound`, `Forbidden`, `Locked`, `ServerFailed`, `VerifyFailed`,
+    `FateUnknown`.
+    Source: developers.arcgis.com/rest/enterprise-administration/server/mode
+    """
+    return operation("upgrade.start", {"runAsync": run_async})

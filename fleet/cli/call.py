@@ -12,8 +12,10 @@ import click
 from fleet.cli.asking import can_ask, confirm_change
 from fleet.cli.common import Common, completed_by, output_option, run_options, terminal_of, write_lines
 from fleet.errors import AuditFailed, UsageError
+from fleet.protocol.message import FILE_CAP
 
 if TYPE_CHECKING:
+    from fleet.admin.catalogue import Entry
     from fleet.admin.operation import Operation
     from fleet.audit import AuditLog
     from fleet.cli.run import Session
@@ -25,13 +27,23 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
-    """The parameters in `k=v` and `k=@file`; raises `UsageError` with the one that is neither."""
+def _parameters(pairs: tuple[str, ...], entry: Entry | None) -> tuple[dict[str, str], dict[str, Path | bytes]]:
+    """The parameters in `k=v` and `k=@file`, and apart from them those that are files of a multipart body.
+
+    Raises `UsageError` with the one that is neither, or can't be read.
+    """
+    from fleet.admin.checking import is_file, known_names
+
     found: dict[str, str] = {}
+    files: dict[str, Path | bytes] = {}
+    wanted = {one.name.lower(): one.name for one in entry.params if is_file(one)} if entry is not None else {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise UsageError(f"a parameter is written KEY=VALUE, and {pair[:40]!r} is not")
+        if key.lower() in wanted:
+            files[wanted[key.lower()]] = _file(key, value)
+            continue
         if value.startswith("@"):
             try:
                 value = Path(value[1:]).read_text(encoding="utf-8").rstrip("\n")
@@ -43,7 +55,22 @@ def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
     for key in found:
         if key.lower() == "token":
             raise UsageError("fleet signs in by itself: a token is not given as a parameter")
-    return found
+    return (found if entry is None else known_names(entry, found)), files
+
+
+def _file(key: str, value: str) -> Path:
+    """The file that *value* names; raises `UsageError` where it can't be read, or is too large."""
+    if not value.startswith("@"):
+        raise UsageError(f"{key} is a file: write -p {key}=@PATH")
+    path = Path(value[1:])
+    try:
+        with path.open("rb"):
+            size = path.stat().st_size
+    except OSError as error:
+        raise UsageError(f"the file {path} can't be read: {error.strerror}") from None
+    if size > FILE_CAP:
+        raise UsageError(f"the file {path} passes {FILE_CAP >> 30} GiB")
+    return path
 
 
 @click.command(name="call")
@@ -54,7 +81,7 @@ def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
     multiple=True,
     metavar="K=V",
     shell_complete=completed_by("parameters"),
-    help="A parameter; K=@FILE takes the file's text.",
+    help="A parameter; K=@FILE takes the file's text, or sends the file where one is wanted.",
 )
 @click.option("--method", type=click.Choice(["GET", "POST"]), help="The catalogue's, else GET.")
 @click.option("--change", is_flag=True, help="This changes the sites, and I know it.")
@@ -72,7 +99,11 @@ def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
     help="The site that group and diff compare with (default: the majority).",
 )
 @click.option("--trace", is_flag=True, help="Show each request and answer on standard error, secrets masked.")
-@click.option("--force", is_flag=True, help="Send it although the site's release is said to lack it.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Send it although the catalogue says that a release lacks it, or that a parameter is wrong.",
+)
 @click.option("--dry-run", is_flag=True, help="Only read, and tell what a change would do.")
 @click.option("--yes", is_flag=True, help="Don't ask before a change.")
 @click.option(
@@ -105,20 +136,17 @@ def command(common: Common, **given: Any) -> int:
         raise UsageError("PATH is empty; give one such as admin/info, or portal:portaladmin/federation/servers")
     if "://" in path:
         raise UsageError("PATH is below the site's base URL, such as admin/info or rest/services")
-    operation, entry = operation_for(
-        path, method=given["method"], parameters=_parameters(given["parameter"]), portal=portal
-    )
+    _, entry = operation_for(path, method=given["method"], portal=portal)
+    parameters, files = _parameters(given["parameter"], entry)
+    operation, entry = operation_for(path, method=given["method"], parameters=parameters, files=files, portal=portal)
     if entry is None and given["method"] == "GET":
         known = catalogue().find(operation.path, "POST", portal=portal)
         if known is not None and known.effect != "read":
             raise UsageError(f"{known.name} is a change, which is sent as POST")
     if operation.method == "GET" and operation.secrets:
         raise UsageError("a secret parameter is never part of an address: give --method POST")
-    missing = [p.name for p in entry.params if p.required and p.name not in operation.parameters] if entry else []
-    if missing and not given["force"]:
-        raise UsageError(
-            f"{entry.name if entry else path} needs {', '.join(missing)}: give -p {missing[0]}=… (--force sends it anyway)"
-        )
+    if entry is not None and not given["force"]:
+        _check_parameters(entry, operation, quiet=common.quiet)
     if entry is not None and entry.since_uncertain and not common.quiet:
         told = f"{entry.name} is said to have come with release {entry.since}, which is not certain"
         click.echo(f"{told}: a site without it says that it has no such operation", err=True)
@@ -174,6 +202,27 @@ def _open_audit(common: Common) -> AuditLog:
         raise UsageError(str(error)) from None
 
 
+def _check_parameters(entry: Entry, operation: Operation[Any], *, quiet: bool) -> None:
+    """What the catalogue has against *operation*, told before anything is sent; an unknown name of a read only warns."""
+    from fleet.admin.checking import is_file, unknown_names, wrong_values
+
+    given = {*operation.parameters, *operation.files}
+    missing = [one.name for one in entry.params if one.required and one.name not in given]
+    wrong = wrong_values(entry, operation.parameters)
+    unknown = unknown_names(entry, given)
+    if missing:
+        file = any(is_file(one) and one.name == missing[0] for one in entry.params)
+        wrong.insert(0, f"{entry.name} needs {', '.join(missing)}: give -p {missing[0]}={'@PATH' if file else '…'}")
+    if operation.changes:
+        wrong += unknown
+        if entry.guessed:
+            wrong.append(f"the shape of {entry.name} is a guess that nobody has confirmed")
+    if wrong:
+        raise UsageError("\n".join([*wrong[:-1], f"{wrong[-1]} (--force sends it anyway)"]))
+    for told in [] if quiet else unknown:
+        click.echo(told, err=True)
+
+
 def _check_change(common: Common, operation: Operation[Any], given: dict[str, Any]) -> None:
     """What a change needs before anything is sent."""
     if not given["change"]:
@@ -199,23 +248,36 @@ def _work(
     from fleet.fanout.engine import Skipped
     from fleet.protocol.release import Release
 
-    checks_release = entry is not None and not given["force"] and entry.missing_in(Release((10, 8, 1)))
+    oldest = Release((10, 1, 0))
+    judged = entry is not None and not given["force"]
+    # A change is not sent to a site that lacks it. Of a read the site's own 404 is explained, unless it came so late
+    # that many sites lack it: to ask each for its release first would double the requests.
+    before = judged and entry.missing_in(oldest if operation.changes else Release((10, 8, 1)))
+
+    async def lacking(client: SiteClient) -> NotFound | None:
+        if client.release is None:
+            await client.call(ops.info.rest())
+        if client.release is None or not entry.missing_in(client.release):
+            return None
+        return NotFound(
+            f"release {client.release} has no {entry.name}, which came with {entry.since}",
+            hint="--force sends it anyway",
+            may_have_arrived=False,
+        )
 
     async def work(client: SiteClient) -> Answer[Any]:
-        if checks_release:
-            if client.release is None:
-                await client.call(ops.info.rest())
-            if client.release is not None and entry.missing_in(client.release):
-                raise NotFound(
-                    f"release {client.release} has no {entry.name}, which came with {entry.since}",
-                    hint="--force sends it anyway",
-                    may_have_arrived=False,
-                )
+        if before and (refusal := await lacking(client)) is not None:
+            raise refusal
         if given["dry_run"]:
             return await client.preview(operation)
         if audit is None:
-            client.finishing = True
-            return await client.ask(operation)
+            client.finishing = not (judged and entry.missing_in(oldest))
+            try:
+                return await client.ask(operation)
+            except NotFound:
+                if client.finishing or (refusal := await lacking(client)) is None:
+                    raise
+                raise refusal from None
         if client.site.protected and client.site.name not in allowed:
             raise Skipped("it is protected: give --confirm and its name to change it too")
         try:

@@ -26,6 +26,7 @@ __all__ = [
     "inventory_options",
     "last_outcomes",
     "load_inventory",
+    "local_options",
     "output_option",
     "row_options",
     "run_options",
@@ -207,6 +208,11 @@ _reading = speech_options("Log which files were read to standard error.", "Only 
 def file_options(function: F) -> Callable[..., Any]:
     """The options that say which inventory; *function* gets them as a `Common`."""
     return _with(_packed(function), *_FILES, _reading)
+
+
+def local_options(function: F) -> Callable[..., Any]:
+    """The options of a command that needs neither an inventory nor a site; *function* gets them as a `Common`."""
+    return _with(_packed(function), click.option("-q", "--quiet", is_flag=True, help="Only the results."))
 
 
 def inventory_options(function: F) -> Callable[..., Any]:

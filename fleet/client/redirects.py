@@ -45,7 +45,9 @@ def next_request(request: Request, response: Response, *, read: bool) -> Request
     if response.status == 303:
         if not read:
             raise RedirectRefused("the site answers a change with a redirect to a page (303)")
-        return replace(request, method="GET", url=url, query=_query(parts.query) or {"f": "json"}, form=NOTHING)
+        return replace(
+            request, method="GET", url=url, query=_query(parts.query) or {"f": "json"}, form=NOTHING, files=NOTHING
+        )
     if request.method == "POST":
         return replace(request, url=url)
     return replace(request, url=url, query={**request.query, **_query(parts.query)})

@@ -127,9 +127,11 @@ class SiteClient:
             if self._writer is None:
                 self._writer = anyio.Lock()
             async with self._writer:
-                if not looked and operation.read_back is not None and await self._already(operation.read_back):
+                look = operation.read_back
+                before = look is not None and (not looked or not look.whole) and await self._already(look)
+                if before and look is not None and look.whole:
                     return Answer(value=None, outcome="noop")  # type: ignore[arg-type]
-                return await self._retried(_Change(self, operation).attempt, operation)
+                return await self._retried(_Change(self, operation, before=before).attempt, operation)
         if self.finishing:
             # The only call of its work: there is nobody to wait for.
             return Answer(value=await self._retried(lambda: self._attempt(operation), operation))
@@ -168,7 +170,7 @@ class SiteClient:
             else:
                 await self.call(resource_of(operation) or info.admin())
             return Answer(value=None, outcome="changed", verified=False)
-        already = look.done(await self.call(look.look))
+        already = look.done(await self.call(look.look)) and look.whole
         return Answer(value=None, outcome="noop" if already else "changed")
 
     @contextmanager
@@ -516,9 +518,10 @@ class SiteClient:
 class _Change(Generic[T]):
     """One change on its way: sent, and where its fate is open, decided by reading the state back."""
 
-    def __init__(self, client: SiteClient, operation: Operation[T]) -> None:
+    def __init__(self, client: SiteClient, operation: Operation[T], *, before: bool) -> None:
         self._client = client
         self._operation = operation
+        self._before = before
         self._resent = False
         self._seen: Any = None
 
@@ -589,6 +592,9 @@ class _Change(Generic[T]):
             try:
                 self._seen = await self._client._retried(lambda: self._client._attempt(look.look), look.look)
                 done = look.done(self._seen)
+                if done and self._before:
+                    # It looked so before as well: the part of it that can be read tells nothing of the rest.
+                    return None
             except SiteError:
                 done = None
             if done or not wait or run.clock() + pause > end:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlencode
 
 from fleet.client.masking import MASK
@@ -55,6 +56,11 @@ def _masked_members(text: str) -> str:
     return _INNER_MEMBER.sub(lambda match: rf"{match[1]}\"{MASK}\"", text)
 
 
+def _told(content: Path | bytes) -> str:
+    """What a file of a request is called: never what is in it, which may be a key."""
+    return f"{len(content)} bytes" if isinstance(content, bytes) else f"the file {content.name!r}"
+
+
 def _header_lines(headers: Mapping[str, str]) -> list[str]:
     return [f"{name}: {MASK if name.lower() in SECRET_HEADERS else value}" for name, value in headers.items()]
 
@@ -70,6 +76,7 @@ def render_exchange(exchange: Exchange) -> str:
     lines += [f"> {line}" for line in _header_lines(request.headers)]
     if request.form:
         lines.append(f"> {_masked_form(request.form)}")
+    lines += [f"> {name}: {_told(content)}" for name, content in request.files.items()]
     if exchange.response is None:
         lines.append(f"! {exchange.error} after {exchange.elapsed:.3f} s")
     else:

@@ -7,17 +7,17 @@ import math
 import ssl
 import time
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeGuard
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 import anyio
 from yarl import URL
 
+from fleet.client.bodies import body_of, encoded
 from fleet.client.handshake import refusal_of_ours
 from fleet.client.holding import Holding
 from fleet.client.names import AT_ONCE, Names
@@ -40,7 +40,6 @@ from fleet.protocol.message import Request, Response
 
 __all__ = ["DIRECT", "Transport", "Way"]
 
-FORM = "application/x-www-form-urlencoded"
 SMALL = 64 * 1024
 """A body of known length up to this many bytes is read in one go and not counted as held."""
 
@@ -234,35 +233,32 @@ class Transport:
         headers = dict(request.headers)
         if request.last:
             headers["Connection"] = "close"
-        data: bytes | None = None
-        if request.method == "POST":
-            data = _encoded(request.form).encode("ascii")
-            headers["Content-Type"] = FORM
         told_proxy: dict[str, str] | None = None
         if way.account is not None:
             # On the way to an https:// site it is told when the tunnel is made, and nothing of it goes through.
             told_proxy = {"Proxy-Authorization": way.account.reveal()}
             if way.tls is None:
                 headers |= told_proxy
-        address = f"{request.url}?{_encoded(request.query)}" if request.query else request.url
+        address = f"{request.url}?{encoded(request.query)}" if request.query else request.url
         timeout = self._limits.get(limit)
         if timeout is None:
             # The library's own timer is the cheapest one; by default it would round up to whole seconds.
             timeout = self._limits[limit] = aiohttp.ClientTimeout(
                 total=limit, sock_connect=CONNECT_LIMIT, ceil_threshold=math.inf
             )
-        self.requests += 1
-        response = await session.request(
-            request.method,
-            URL(address, encoded=True),
-            data=data,
-            headers=headers,
-            timeout=timeout,
-            allow_redirects=False,
-            ssl=way.tls or True,
-            proxy=way.proxy,
-            proxy_headers=told_proxy,
-        )
+        with body_of(request) as (data, about):
+            self.requests += 1
+            response = await session.request(
+                request.method,
+                URL(address, encoded=True),
+                data=data,
+                headers=headers | about,
+                timeout=timeout,
+                allow_redirects=False,
+                ssl=way.tls or True,
+                proxy=way.proxy,
+                proxy_headers=told_proxy,
+            )
         if response.status == PROXY_REFUSAL and way.proxy is not None:
             response.close()
             raise _proxy_refused(PROXY_REFUSAL, way)
@@ -315,15 +311,6 @@ class Transport:
                 raise BadAnswer("the answer says gzip and is none") from None
             raise
         return bytes(parts), ticket
-
-
-def _encoded(fields: Mapping[str, str]) -> str:
-    """*fields* as a form or a query. Most values are plain words, and the library takes its time to find that out."""
-    return "&".join(
-        f"{name if name.isalnum() and name.isascii() else quote_plus(name)}="
-        f"{value if value.isalnum() and value.isascii() else quote_plus(value)}"
-        for name, value in fields.items()
-    )
 
 
 def _too_large(cap: int) -> TooLarge:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["ANSWER_CAP", "NOTHING", "Method", "Request", "Response"]
+__all__ = ["ANSWER_CAP", "FILE_CAP", "NOTHING", "REPORT_CAP", "Method", "Request", "Response"]
 
 Method = Literal["GET", "POST"]
 
@@ -17,6 +18,12 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 ANSWER_CAP = 16 * 1024 * 1024
 """Bytes that one answer may have after decoding, unless its operation allows more."""
+
+REPORT_CAP = 64 * 1024 * 1024
+"""The same for a report of services, and for a manifest."""
+
+FILE_CAP = 4 * 1024 * 1024 * 1024
+"""Bytes that the files of one request may have together, and a file that is fetched."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +37,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     query: Mapping[str, str] = NOTHING
     form: Mapping[str, str] = NOTHING
+    files: Mapping[str, Path | bytes] = NOTHING
+    """Files by the name of their part: with any, the body is multipart/form-data."""
     headers: Mapping[str, str] = NOTHING
     cap: int = ANSWER_CAP
     last: bool = False

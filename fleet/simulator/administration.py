@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
 from typing import Any
 
-from fleet.simulator.call import SUCCESS, Call, Route, route
+from fleet.simulator.call import SUCCESS, Call, Route, missing, route
+from fleet.simulator.certificates import LIFE, chosen_for_web_server
 from fleet.simulator.privileges import privilege_of
 from fleet.simulator.state import RELEASES, Machine
 from fleet.simulator.wire import REST_TYPE, Reply, admin_failure
 
 __all__ = ["ROUTES"]
-
-JAVA_DATE = "%a %b %d %H:%M:%S UTC %Y"
-LIFE = 1825 * 86_400.0
-"""Seconds that a certificate lives which the installation made."""
-
-
-def _not_found(call: Call) -> Exception:
-    last = call.path.rstrip("/").rsplit("/", 1)[-1]
-    return admin_failure(404, f"Could not find resource or operation '{last}' on the system.")
 
 
 # The site
@@ -59,6 +49,18 @@ def info(call: Call) -> Reply:
 def _privilege(call: Call) -> str:
     state, user = call.site.state, call.user or ""
     return privilege_of(state, user) if user in state.users else "ADMINISTER"
+
+
+ZONES = (
+    ("UTC", "(UTC) Coordinated Universal Time"),
+    ("Europe/Oslo", "(UTC+01:00) Central European Time"),
+    ("America/Chicago", "(UTC-06:00) Central Time"),
+    ("Asia/Tokyo", "(UTC+09:00) Japan Time"),
+)
+
+
+def time_zones(call: Call) -> Reply:
+    return Reply({"timeZones": [{"id": name, "displayName": shown} for name, shown in ZONES]})
 
 
 def local(call: Call) -> Reply:
@@ -138,15 +140,15 @@ def health_check(call: Call) -> Reply:
 def _machine(call: Call) -> Machine:
     machine = call.site.state.machines.get(call.args["machine"].upper())
     if machine is None:
-        raise _not_found(call)
+        raise missing(call)
     return machine
 
 
 def machines(call: Call) -> Reply:
     value: dict[str, Any] = {
         "machines": [
-            {"machineName": name, "adminURL": f"https://{name}:6443/arcgis/admin", "synchronize": False}
-            for name in call.site.state.machines
+            {"machineName": name, "adminURL": one.admin_url, "synchronize": one.behind}
+            for name, one in call.site.state.machines.items()
         ]
     }
     if call.site.state.number >= 10.9:
@@ -160,16 +162,15 @@ def machine(call: Call) -> Reply:
         {
             "machineName": found.name,
             "platform": "Linux-amd64-64",
-            "adminURL": f"https://{found.name}:6443/arcgis/admin",
+            "adminURL": found.admin_url,
             "ServerStartTime": round(found.started * 1000),
-            "ports": {"OpenEJBPort": 4002, "JMXPort": 4000, "NamingPort": 4003, "DerbyPort": 4004},
-            "webServerMaxHeapSize": -1,
-            "appServerMaxHeapSize": 256,
+            "ports": found.ports,
+            **found.heaps,
             "socMaxHeapSize": found.heap,
             "webServerSSLEnabled": True,
             "webServerCertificateAlias": found.alias,
             "configuredState": found.configured,
-            "synchronize": False,
+            "synchronize": found.behind,
             "underMaintenance": False,
         }
     )
@@ -223,23 +224,23 @@ async def edit_machine(call: Call) -> Reply:
     found = _machine(call)
     with call.site.hold(f"machine:{found.name}"):
         await call.site.work("edit", "machines")
+        numbers = {name: call.whole(name, value) for name, value in (found.ports | found.heaps).items()}
         found.heap = call.whole("socMaxHeapSize", found.heap)
-        alias = call.get("webServerCertificateAlias")
-        if alias is not None:
-            if alias not in found.certificates:
-                raise admin_failure(500, f"The certificate '{alias}' does not exist.")
-            found.alias = alias
+        if (alias := call.get("webServerCertificateAlias")) is not None:
+            chosen_for_web_server(call, found, alias)
+        found.ports = {name: numbers[name] for name in found.ports}
+        found.heaps = {name: numbers[name] for name in found.heaps}
+        found.address = call.get("adminURL") or found.address
     call.site.restart()
     return Reply(dict(SUCCESS), changed=True)
 
 
 def register_machine(call: Call) -> Reply:
-    name = call.need("machineName").upper()
-    call.need("adminURL")
+    name, address = call.need("machineName").upper(), call.need("adminURL")
     state = call.site.state
     if name in state.machines:
         raise admin_failure(500, f"Server machine '{name}' is already part of the site.")
-    state.machines[name] = Machine(name, started=state.clock())
+    state.machines[name] = Machine(name, started=state.clock(), address=address)
     state.machines[name].certificates["selfsignedcertificate"] = state.clock() + LIFE
     return Reply(dict(SUCCESS), changed=True)
 
@@ -257,10 +258,21 @@ def rename_machine(call: Call) -> Reply:
     state = call.site.state
     old, new = call.need("machineName").upper(), call.need("newMachineName").upper()
     if old not in state.machines:
-        raise admin_failure(404, f"Could not find resource or operation '{old}' on the system.")
+        raise missing(call, old)
+    if new in state.machines:
+        raise admin_failure(500, f"Server machine '{new}' is already part of the site.")
     state.machines = {new if name == old else name: one for name, one in state.machines.items()}
     state.machines[new].name = new
     call.site.restart()
+    return Reply(dict(SUCCESS), changed=True)
+
+
+def synchronize(call: Call) -> Reply:
+    """The machine takes over what the site has decided while it was away."""
+    found = _machine(call)
+    found.behind = False
+    if found.configured == "STARTED":
+        found.real, found.started = "STARTED", call.site.state.clock()
     return Reply(dict(SUCCESS), changed=True)
 
 
@@ -277,85 +289,10 @@ def hardware(call: Call) -> Reply:
     )
 
 
-def certificates(call: Call) -> Reply:
-    return Reply({"certificates": list(_machine(call).certificates)})
-
-
-def certificate(call: Call) -> Reply:
-    found = _machine(call)
-    end = found.certificates.get(call.args["alias"])
-    if end is None:
-        raise _not_found(call)
-    start = end - LIFE
-    value: dict[str, Any] = {
-        "aliasName": call.args["alias"],
-        "entryType": "PrivateKeyEntry",
-        "issuer": f"CN={found.name}",
-        "subject": f"CN={found.name}",
-        "subjectAlternativeName": [f"DNS:{found.name}"],
-        "validFrom": time.strftime(JAVA_DATE, time.gmtime(start)),
-        "validUntil": time.strftime(JAVA_DATE, time.gmtime(end)),
-        "keyAlgorithm": "RSA",
-        "keySize": "2048",
-        "serialNumber": "2b0e6c1f",
-        "version": "3",
-        "signatureAlgorithm": "SHA256withRSA",
-        "keyUsage": ["DigitalSignature", "Key_encipherment"],
-        **_fingerprints(f"{found.name}/{call.args['alias']}/{end}"),
-    }
-    if call.site.state.number >= 11.1:
-        value |= {"validFromEpoch": round(start * 1000), "validUntilEpoch": round(end * 1000)}
-    return Reply(value)
-
-
-def _fingerprints(text: str) -> dict[str, str]:
-    """Digests in hex, of *text* in the place of a certificate."""
-    return {
-        f"{name}Fingerprint": hashlib.new(name, text.encode(), usedforsecurity=False).hexdigest()
-        for name in ("md5", "sha1", "sha256")
-    }
-
-
-def generate_certificate(call: Call) -> Reply:
-    found = _machine(call)
-    alias, _ = call.need("alias"), call.need("commonName")
-    if alias in found.certificates:
-        raise admin_failure(500, f"The alias '{alias}' already exists.")
-    found.certificates[alias] = call.site.state.clock() + call.whole("validity", 90) * 86_400.0
-    return Reply(dict(SUCCESS), changed=True)
-
-
-def import_certificate(call: Call) -> Reply:
-    found = _machine(call)
-    if not call.files:
-        raise admin_failure(500, "java.lang.NullPointerException")
-    alias = call.args.get("alias") or call.need("alias")
-    found.certificates[alias] = call.site.state.clock() + LIFE
-    return Reply(dict(SUCCESS), changed=True)
-
-
-def delete_certificate(call: Call) -> Reply:
-    found = _machine(call)
-    alias = call.args["alias"]
-    if alias not in found.certificates:
-        raise _not_found(call)
-    if alias == found.alias:
-        raise admin_failure(500, f"The certificate '{alias}' is in use by the web server.")
-    del found.certificates[alias]
-    return Reply(dict(SUCCESS), changed=True)
-
-
-def export_certificate(call: Call) -> Reply:
-    """No JSON: the certificate itself, here some bytes in its place."""
-    if call.args["alias"] not in _machine(call).certificates:
-        raise _not_found(call)
-    return Reply(body=b"0\x82\x01\x00" + call.args["alias"].encode(), content_type="application/octet-stream")
-
-
-_KEYS = "admin/machines/<machine>/sslcertificates"
 ROUTES: tuple[Route, ...] = (
     route("GET POST", "admin", root),
     route("GET POST", "admin/info", info),
+    route("GET POST", "admin/info/getAvailableTimeZones", time_zones),
     route("GET POST", "admin/local", local),
     route("GET POST", "admin/info/healthCheck", health_check, token=False),
     route("GET POST", "rest/info", rest_info, token=False),
@@ -371,13 +308,6 @@ ROUTES: tuple[Route, ...] = (
     route("POST", "admin/machines/<machine>/start", start_machine, changes=True, read_only_ok=True, lock=""),
     route("POST", "admin/machines/<machine>/stop", stop_machine, changes=True, read_only_ok=True, lock=""),
     route("POST", "admin/machines/<machine>/edit", edit_machine, changes=True, lock=""),
+    route("POST", "admin/machines/<machine>/synchronizeWithSite", synchronize, changes=True, since=10.21),
     route("POST", "admin/machines/<machine>/unregister", unregister_machine, changes=True, read_only_ok=True),
-    route("GET POST", _KEYS, certificates),
-    route("POST", f"{_KEYS}/generate", generate_certificate, changes=True),
-    route("POST", f"{_KEYS}/importRootOrIntermediate", import_certificate, changes=True),
-    route("POST", f"{_KEYS}/importExistingServerCertificate", import_certificate, changes=True),
-    route("GET POST", f"{_KEYS}/<alias>", certificate),
-    route("POST", f"{_KEYS}/<alias>/importCASignedCertificate", import_certificate, changes=True),
-    route("POST", f"{_KEYS}/<alias>/delete", delete_certificate, changes=True),
-    route("GET POST", f"{_KEYS}/<alias>/export", export_certificate),
 )

@@ -12,8 +12,9 @@ from fleet.simulator.wire import Reply, admin_failure
 
 if TYPE_CHECKING:
     from fleet.simulator.site import SimulatedSite
+    from fleet.simulator.state import Service
 
-__all__ = ["SUCCESS", "Call", "Handler", "Route", "route"]
+__all__ = ["SUCCESS", "Call", "Handler", "Route", "folder_of", "missing", "route", "service_of"]
 
 SUCCESS: Mapping[str, str] = {"status": "success"}
 
@@ -77,6 +78,28 @@ class Call:
         if not isinstance(value, dict):
             raise admin_failure(500, f"A JSONObject text must begin with '{{' at character 1 of {text[:80]}")
         return value
+
+
+def missing(call: Call, name: str = "") -> Exception:
+    """What a real server says of something that is not there: the last part of the path, or *name*."""
+    last = name or call.path.rstrip("/").rsplit("/", 1)[-1]
+    return admin_failure(404, f"Could not find resource or operation '{last}' on the system.")
+
+
+def folder_of(call: Call) -> str:
+    """The folder that the path names, "" for the root; raises where there is none."""
+    folder = call.args.get("folder") or ""
+    if folder and folder not in call.site.state.folder_names:
+        raise missing(call)
+    return folder
+
+
+def service_of(call: Call) -> Service:
+    """The service that the path names; raises where there is none."""
+    service = call.site.state.find(call.args.get("folder") or "", call.args["name"], call.args["type"])
+    if service is None:
+        raise missing(call)
+    return service
 
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Reply] | Reply]

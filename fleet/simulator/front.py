@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from fleet.simulator.directory import wants_page
 from fleet.simulator.wire import Reply, html_page
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ ADMINISTRATIVE = ("admin", "manager")
 DEAD = "Could not access any server machines. Please contact your system administrator."
 
 
-def answer_in_front(site: SimulatedSite, call: Call, token: str | None, *, slash: bool) -> Reply | None:
+def answer_in_front(site: SimulatedSite, call: Call, *, slash: bool) -> Reply | None:
     """The answer that *call* gets before the API sees it, or None. *slash* says whether its path ended in a slash."""
     path = call.path.rstrip("/").lower()
     first = path.partition("/")[0]
@@ -42,8 +43,10 @@ def answer_in_front(site: SimulatedSite, call: Call, token: str | None, *, slash
         query = "&".join(f"{quote(key)}={quote(call.params[key])}" for key in call.params if key.lower() in call.query)
         place = f"{call.base}{site.context}/admin/" + (f"?{query}" if query else "")
         return Reply(body=b"", status=site.switches.missing_slash, headers={"Location": place})
-    if (call.get("f") or "html").lower() not in ("json", "pjson"):
-        return _page(site, call, token, path)
+    if path in ("rest/info/healthcheck", "admin/info/healthcheck") and wants_page(call):
+        # Balancers are told to ask for this form and to look at the status only.
+        ill = "unhealthy" in site.faults
+        return html_page("Health Check", f"Success: {str(not ill).lower()}", status=503 if ill else 200)
     return None
 
 
@@ -80,17 +83,3 @@ def _closed(site: SimulatedSite, call: Call, first: str) -> bool:
     allowed = str(config.get("allowedAdminAccessIPs") or "")
     listed = [one.strip() for one in allowed.split(",") if one.strip()]
     return bool(listed) and first == "admin" and call.address not in listed
-
-
-def _page(site: SimulatedSite, call: Call, token: str | None, path: str) -> Reply:
-    """The HTML form of an answer. Only here may a refused token be a real HTTP status."""
-    if path in ("rest/info/healthcheck", "admin/info/healthcheck"):
-        # Balancers are told to ask for this form and to look at the status only.
-        ill = "unhealthy" in site.faults
-        return html_page("Health Check", f"Success: {str(not ill).lower()}", status=503 if ill else 200)
-    if site.switches.failure_transport in ("status", "always-status") and path.startswith("admin"):
-        code = site.refusal_code(call, token)
-        if code is not None:
-            return html_page("Error", "Token Required" if code == 499 else "Invalid Token", status=code)
-    title = "ArcGIS Server Administrator Directory"
-    return html_page(title, "Login" if path.startswith("admin") else "Home")

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
-from typing import Any
-
+from fleet.simulator.backup import emptied, exported, imported
 from fleet.simulator.call import SUCCESS, Call, Route, route
 from fleet.simulator.front import behind_web_adaptor
 from fleet.simulator.state import LEVELS, RELEASES
 from fleet.simulator.wire import Reply, admin_failure
 
-__all__ = ["ROUTES", "WITHOUT_SITE", "read_only_allows"]
+__all__ = ["ROUTES", "WITHOUT_SITE"]
 
 WITHOUT_SITE = frozenset({"admin/createnewsite", "admin/joinsite", "admin/upgrade"})
 """Paths that answer on a machine that belongs to no site."""
-
-_READ_ONLY_OK = re.compile(
-    r"admin/(?:joinsite|exportsite|generatetoken|machines/register|machines/rename|machines/[^/]+/(?:start|stop|"
-    r"unregister)|logs/.*|system/handlers/rest/cache/clear|data/(?:finditems|validate\w*)|data/items/.*/machines/"
-    r"[^/]+/(?:start|stop|validate|makeprimary)|security/(?:users|roles)/(?:get\w+|search)|system/platformservices/.*|"
-    r"mode/update)"
-)
-
-
-def read_only_allows(path: str) -> bool:
-    """Whether the operation at *path* (lower case) may be used while the site is in read-only mode."""
-    return _READ_ONLY_OK.fullmatch(path) is not None
 
 
 def mode(call: Call) -> Reply:
@@ -110,7 +95,7 @@ def delete_site(call: Call) -> Reply:
     site = call.site
     site.faults.add("no-site")
     site.tokens.forget_all()
-    site.state.services.clear()
+    emptied(site)
     return Reply(dict(SUCCESS), changed=True)
 
 
@@ -126,13 +111,7 @@ def export_site(call: Call) -> Reply:
     if call.flag("validate"):
         return Reply({**SUCCESS, "location": location})
     place = f"{location}/{state.name}.agssite"
-    state.kept.setdefault("exports", {})[place] = json.dumps(
-        {
-            "services": {key: one.definition for key, one in state.services.items()},
-            "folders": state.folder_names,
-            "properties": state.properties,
-        }
-    )
+    state.kept.setdefault("exports", {})[place] = exported(call.site)
     return Reply({**SUCCESS, "location": place}, changed=True)
 
 
@@ -146,15 +125,8 @@ async def import_site(call: Call) -> Reply:
     text = state.kept.get("exports", {}).get(place)
     if text is None:
         raise admin_failure(500, f"Failed to import the site. The file '{place}' is not accessible.")
-    kept: dict[str, Any] = json.loads(text)
-    state.folder_names = dict(kept["folders"])
-    state.properties = dict(kept["properties"])
-    state.services = {}
-    for key, definition in kept["services"].items():
-        folder, _, own = key.rpartition("/")
-        name, _, kind = own.rpartition(".")
-        service = state.add_service(folder, name, kind)
-        service.definition = definition
+    imported(site, text)
+    for service in state.services.values():
         service.real = "STARTING" if service.configured == "STARTED" else "STOPPED"
     await site.work("restart", "services", site.switches.start_time)
     for service in state.services.values():

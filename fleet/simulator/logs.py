@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import random
 from calendar import timegm
+from collections import Counter
 from collections.abc import Callable
 from time import strptime
 from typing import Any
 
-from fleet.simulator.call import SUCCESS, Call, Route, route
+from fleet.simulator.call import SUCCESS, Call, Route, missing, route
 from fleet.simulator.state import LEVELS, TYPICAL
 from fleet.simulator.wire import Reply, admin_failure
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "moment", "wanted"]
 
 MOST = 10_000
 """Records that one page has at the most."""
@@ -38,14 +39,14 @@ def query(call: Call) -> Reply:
         raise admin_failure(405, f"HTTP {call.method} is not supported.")
     _fill(call)
     now = round(site.state.clock() * 1000)
-    newest = _moment(call.get("startTime"), now)
-    oldest = _moment(call.get("endTime"), 0)
+    newest = moment(call.get("startTime"), now)
+    oldest = moment(call.get("endTime"), 0)
     if call.flag("sinceServerStart") or call.flag("sinceLastStart"):
         begun = max((machine.started for machine in site.state.machines.values()), default=0.0)
         oldest = max(oldest, round(begun * 1000))
     size = max(1, min(call.whole("pageSize", 1000), MOST))
-    wanted = _wanted(call)
-    records = [record for record in site.state.log_records if oldest <= record["time"] <= newest and wanted(record)]
+    passes = wanted(call)
+    records = [record for record in site.state.log_records if oldest <= record["time"] <= newest and passes(record)]
     records.sort(key=lambda record: -record["time"])
     return _paged(call, records, newest, oldest, size)
 
@@ -71,17 +72,19 @@ def _fill(call: Call) -> None:
         return
     state.kept["log_pages"] = pages
     chosen = random.Random(f"{state.seed}/{state.name}/{pages}")
-    now = state.clock()
+    now, machines = state.clock(), list(state.machines)
     step = 1.0 if pages == "many" else 30.0
     count = MANY if pages == "many" else 40 * BURST
     for place in range(count):
         at = now - 1.0 - (place * step if pages == "many" else place // BURST * step)
         code, text = chosen.choice(TYPICAL)
         told = (code, text if pages == "many" else f"{text} ({place})")
-        state.log_records.append(state.record("WARNING", told, at=at, request=f"{chosen.getrandbits(64):016x}"))
+        request = f"{chosen.getrandbits(64):016x}"
+        machine = machines[place % len(machines)]
+        state.log_records.append(state.record("WARNING", told, at=at, request=request, machine=machine))
 
 
-def _moment(text: str | None, default: int) -> int:
+def moment(text: str | None, default: int) -> int:
     """Epoch milliseconds, as a number or as `YYYY-MM-DDThh:mm:ss,mmm` in the site's zone, which is UTC."""
     if not text:
         return default
@@ -94,7 +97,7 @@ def _moment(text: str | None, default: int) -> int:
         raise admin_failure(500, f'Unparseable date: "{text[:40]}"') from None
 
 
-def _wanted(call: Call) -> Callable[[dict[str, Any]], bool]:
+def wanted(call: Call) -> Callable[[dict[str, Any]], bool]:
     """What level and filter let through. Each part of the filter is a list, or `*`, or not there at all."""
     level = (call.get("level") or "WARNING").upper()
     levels = LEVELS[: LEVELS.index(level) + 1] if level in LEVELS else LEVELS[:2]
@@ -116,6 +119,7 @@ def _wanted(call: Call) -> Callable[[dict[str, Any]], bool]:
             and passes("codes", record["code"])
             and passes("machines", record["machine"])
             and passes("services", record["source"])
+            and passes("source", record["source"])
             and passes("users", record["user"])
             and passes("processIds", record["process"])
             and passes("requestIds", record.get("requestID", ""))
@@ -150,8 +154,19 @@ def clean(call: Call) -> Reply:
     return Reply(dict(SUCCESS), changed=True)
 
 
+CRASHED = 8254
+"""The code of the record that comes with an error report."""
+
+
 def count_reports(call: Call) -> Reply:
-    return Reply({"machineName": call.get("machine") or "All", "reportCount": 0})
+    """A process that crashes leaves a report on its machine, which keeps so many; cleaning the logs removes them."""
+    state, wanted = call.site.state, (call.get("machine") or "").upper()
+    if wanted not in ("", "ALL", *state.machines):
+        raise missing(call, wanted)
+    most = int(state.log_settings["maxErrorReportsCount"])
+    counts = Counter(record["machine"] for record in state.log_records if record["code"] == CRASHED)
+    names = [wanted] if wanted in state.machines else list(state.machines)
+    return Reply({"machineName": call.get("machine") or "All", "reportCount": sum(min(counts[n], most) for n in names)})
 
 
 _BASE = "admin/logs"

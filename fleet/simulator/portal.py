@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from fleet.simulator.catchall import catch_all
 from fleet.simulator.ledger import Ledger
+from fleet.simulator.portaladmin import PortalAdministration
 from fleet.simulator.signin import SignIn
 from fleet.simulator.state import RELEASES
 from fleet.simulator.tokens import TokenBook
@@ -74,7 +74,9 @@ class SimulatedPortal:
         self.header_token = "accepted"
         self.roles: dict[str, str] = {}
         self._ledger = ledger
-        self._began = clock()
+        self.clock = clock
+        self.began = clock()
+        self.administration = PortalAdministration(self)
         self._sign_in = SignIn(
             context=context, tokens=tokens, refusal=self._refusal, applications=self.applications, clock=clock
         )
@@ -123,21 +125,11 @@ class SimulatedPortal:
             return self._sharing(call, path.removeprefix("sharing/rest/"))
         if path in ("portaladmin", ""):
             return Reply(self._root())
-        if path == "portaladmin/federation":
-            return Reply({"resources": ["servers"]})
-        if path == "portaladmin/federation/servers":
-            return Reply({"servers": [self._server(site, trust=True) for site in self.sites]})
-        if path == "portaladmin/federation/servers/validate":
-            return self._validate()
-        for site in self.sites:
-            if path == f"portaladmin/federation/servers/id-{site.name}/update" and call.method == "POST":
-                self.roles[site.name] = call.need("serverRole")
-                return Reply({"status": "success"}, changed=True)
-        try:
-            return catch_all(call, f"portal/{call.path.strip('/')}", self.sites[0].state)
-        except Failure as failure:
-            told = failure.reply.value
-            raise rest_failure(told["code"], told["messages"][0]) from None
+        if path.startswith("portaladmin/"):
+            reply = self.administration.answer(call, path.removeprefix("portaladmin/"))
+            if reply is not None:
+                return reply
+        raise _not_found(path)
 
     def _sharing(self, call: Call, path: str) -> Reply:
         """What the portal's own API says to whoever is signed in."""
@@ -145,7 +137,10 @@ class SimulatedPortal:
         if path in ("portals/self", f"portals/{ORGANIZATION.lower()}"):
             return Reply({**self._organization(), "user": self._user(user)}, content_type=REST_TYPE)
         if path in ("portals/self/servers", f"portals/{ORGANIZATION.lower()}/servers"):
-            return Reply({"servers": [self._server(site, trust=False) for site in self.sites]}, content_type=REST_TYPE)
+            return Reply(
+                {"servers": [self.administration.server(site, trust=False) for site in self.sites]},
+                content_type=REST_TYPE,
+            )
         if path in ("portals/self/roles", f"portals/{ORGANIZATION.lower()}/roles"):
             # The roles that an organization made for itself; this one has none.
             return Reply({"total": 0, "start": 1, "num": 0, "nextStart": -1, "roles": []}, content_type=REST_TYPE)
@@ -200,7 +195,7 @@ class SimulatedPortal:
 
     def _user(self, name: str) -> dict[str, Any]:
         """An account; all that the portal knows are administrators."""
-        began = round(self._began * 1000)
+        began = round(self.began * 1000)
         return {
             "username": name,
             "fullName": name,
@@ -250,6 +245,14 @@ class SimulatedPortal:
         told = self.tokens.check_password(user, password)
         return "Invalid username or password" if told is None and "wrong-password" in self.faults else told
 
+    def refusal_code(self, call: Call, token: str | None) -> int | None:
+        """498 or 499 where *token* would be refused, else None."""
+        try:
+            self._admit(call, token)
+        except Failure as failure:
+            return failure.reply.code
+        return None
+
     def _admit(self, call: Call, token: str | None) -> None:
         if token is None:
             raise rest_failure(499, "Token Required.")
@@ -290,34 +293,6 @@ class SimulatedPortal:
             self.tokens.user_of(token) or "", 1440, referer=call.get("referer") or call.headers.get("Referer")
         )
         return Reply({"token": issued, "expires": round(expires * 1000), "ssl": True}, content_type=REST_TYPE)
-
-    def _server(self, site: SimulatedSite, *, trust: bool) -> dict[str, Any]:
-        entry: dict[str, Any] = {
-            "id": f"id-{site.name}",
-            "name": urlsplit(site.url).netloc,
-            "adminUrl": site.url,
-            "url": site.url,
-            "isHosted": False,
-            "serverType": "ArcGIS",
-            "serverRole": self.roles.get(site.name, "FEDERATED_SERVER"),
-            "serverFunction": "",
-        }
-        if trust:
-            entry["webgisServerTrustKey"] = "simulated-trust-key"
-        return entry
-
-    def _validate(self) -> Reply:
-        """A server that fails its check is a normal answer: status "failure" for the whole and for it."""
-        states = [
-            {
-                "serverId": f"id-{site.name}",
-                "status": "failure" if site.faults else "success",
-                "messages": ["java.net.ConnectException: Connection refused"] if site.faults else [],
-            }
-            for site in self.sites
-        ]
-        worst = "failure" if any(state["status"] == "failure" for state in states) else "success"
-        return Reply({"status": worst, "serversStatus": states})
 
 
 def _not_found(path: str) -> Failure:

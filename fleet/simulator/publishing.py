@@ -24,14 +24,14 @@ def upload(call: Call) -> Reply:
     if not call.files:
         raise admin_failure(500, "java.lang.NullPointerException")
     name, data = next(iter(call.files.values()))
-    item = _new_item(call, name, committed=True)
-    call.site.state.uploads[item["itemID"]] = {"item": item, "size": len(data)}
+    item = call.site.state.new_upload(name, call.get("description"), committed=True)
+    call.site.state.uploads[item["itemID"]] = {"item": item, "size": len(data), "data": data}
     return Reply({"status": "success", "item": item}, changed=True)
 
 
 def register(call: Call) -> Reply:
     """An upload that comes in parts; it is there once it is committed."""
-    item = _new_item(call, call.need("itemName"), committed=False)
+    item = call.site.state.new_upload(call.need("itemName"), call.get("description"), committed=False)
     call.site.state.uploads[item["itemID"]] = {"item": item, "size": 0, "parts": {}}
     return Reply({"status": "success", "item": item}, changed=True)
 
@@ -41,29 +41,25 @@ def upload_part(call: Call) -> Reply:
     if "parts" not in kept or not call.files:
         raise admin_failure(500, "java.lang.NullPointerException")
     _, data = next(iter(call.files.values()))
-    kept["parts"][call.whole("partNumber")] = len(data)
+    kept["parts"][call.whole("partNumber")] = data
     return Reply(dict(SUCCESS), changed=True)
 
 
 def commit(call: Call) -> Reply:
+    """The parts become the file, in the order of their numbers; with `parts`, those that are named there."""
     kept = _kept(call)
-    kept["size"] += sum(kept.pop("parts", {}).values())
+    parts = kept.get("parts", {})
+    named = [one.strip() for one in (call.get("parts") or "").split(",") if one.strip()]
+    numbers = [int(one) if one.isdigit() else -1 for one in named] or sorted(parts)
+    lost = [number for number in numbers if number not in parts]
+    if lost and "parts" in kept:
+        raise admin_failure(500, f"The part '{lost[0]}' has not been uploaded.")
+    if "parts" in kept:
+        kept["data"] = b"".join(parts[number] for number in numbers)
+        kept["size"] = len(kept["data"])
+        del kept["parts"]
     kept["item"]["committed"] = True
     return Reply({"status": "success", "item": kept["item"]}, changed=True)
-
-
-def _new_item(call: Call, name: str, *, committed: bool) -> dict[str, Any]:
-    state = call.site.state
-    state.kept["uploaded"] = state.kept.get("uploaded", 0) + 1
-    identity = f"i{state.kept['uploaded']:08x}"
-    return {
-        "itemID": identity,
-        "itemName": name,
-        "description": call.get("description"),
-        "pathOnServer": f"/srv/arcgis/uploads/{identity}/{name}",
-        "date": round(state.clock() * 1000),
-        "committed": committed,
-    }
 
 
 def _kept(call: Call) -> dict[str, Any]:
@@ -79,6 +75,14 @@ def uploads(call: Call) -> Reply:
 
 def uploaded(call: Call) -> Reply:
     return Reply(_kept(call)["item"])
+
+
+def download(call: Call) -> Reply:
+    """The file itself, once it is whole."""
+    kept = _kept(call)
+    if "data" not in kept:
+        raise admin_failure(500, f"The item '{kept['item']['itemID']}' has not been committed.")
+    return Reply(body=kept["data"], content_type="application/octet-stream")
 
 
 def delete_upload(call: Call) -> Reply:
@@ -151,6 +155,7 @@ ROUTES: tuple[Route, ...] = (
     route("GET POST", f"{_BASE}/<item>", uploaded),
     route("POST", f"{_BASE}/<item>/uploadPart", upload_part, changes=True),
     route("POST", f"{_BASE}/<item>/commit", commit, changes=True),
+    route("GET POST", f"{_BASE}/<item>/download", download),
     route("POST", f"{_BASE}/<item>/delete", delete_upload, changes=True),
     route("GET POST", f"{_BASE}/<item>/serviceconfiguration.json", service_configuration),
     route("GET POST", f"{_TOOL}/submitJob", submit, changes=True),

@@ -15,6 +15,13 @@ ROLE_MISSING = "The role does not exist."
 USER_MISSING = "The user does not exist."
 
 
+RESOURCES = ("users", "roles", "tokens", "config", "psa")
+
+
+def resource(call: Call) -> Reply:
+    return Reply({"resources": list(RESOURCES)})
+
+
 # The primary administrator
 
 
@@ -326,6 +333,7 @@ def assign_privilege(call: Call) -> Reply:
 
 _BASE = "admin/security"
 ROUTES: tuple[Route, ...] = (
+    route("GET POST", _BASE, resource),
     route("GET", f"{_BASE}/psa", psa),
     # A POST to the resource falls into its operation.
     route("POST", f"{_BASE}/psa", update_psa, changes=True),

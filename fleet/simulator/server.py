@@ -22,6 +22,8 @@ import anyio
 from aiohttp import web
 
 from fleet.simulator.call import Call
+from fleet.simulator.certificates import Details
+from fleet.simulator.directory import foreign_form, own_token, page, wants_page
 from fleet.simulator.front import answer_in_front, gateway_page
 from fleet.simulator.ledger import Entry, Ledger, LedgerLost
 from fleet.simulator.portal import SimulatedPortal
@@ -278,11 +280,26 @@ class Simulator:
         if self._authority is not None:
             faults = self.sites[name].faults if name in self.sites else set()
             kind = next((kind for kind in FAULTS if kind.startswith("cert-") and kind in faults), "good")
-            context = self._authority.context(kind)
+            context = self._context_of(name, kind)
         try:
             self._listeners[name] = await loop.create_server(self._server, sock=listening, ssl=context, backlog=512)
         except OSError as error:
             raise PortTaken(listening.getsockname()[1], error) from None
+
+    def _context_of(self, name: str, kind: str) -> ssl.SSLContext:
+        """The context of a listener; a site with one of its own shows the certificate that it was switched to."""
+        authority = self._authority
+        assert authority is not None
+        site = self.sites.get(name)
+        if site is None or self._paths:
+            return authority.context(kind)
+        shown: list[ssl.SSLContext] = []
+
+        def switched(details: Details | None, ends: float) -> None:
+            shown[:] = [] if details is None else [authority.made_for(details, ends)]
+
+        site.on_certificate = switched
+        return authority.showing(kind, lambda: shown[0] if shown else None)
 
     def _watch(self, name: str) -> Callable[[str, bool], None]:
         """`refused` set on a running site closes its listener for good."""
@@ -341,7 +358,7 @@ class Simulator:
         if "reset" in faults or "refused" in faults or (site is not None and site.restarting()):
             self._note(place, call, "reset", token_in, 0, Reply())
             return _reset(request)
-        early = self._early(place, call, request, token)
+        early = self._early(place, call, request)
         if early is not None:
             reply = early
             self._note(place, call, asked, token_in, reply.status, reply)
@@ -380,7 +397,13 @@ class Simulator:
         waited: _Waited,
     ) -> Reply | None:
         """The site's reply; None where it must not go out, since the ledger can't tell of it."""
-        reply, operation = await place.answer(call, token)
+        refused = foreign_form(call, token_in)
+        if refused is not None:
+            reply, operation = refused, call.path.rstrip("/").rsplit("/", 1)[-1]
+        elif wants_page(call):
+            reply, operation = await page(place, call, token)
+        else:
+            reply, operation = await place.answer(call, token)
         try:
             self._note(place, call, operation, token_in, waited.status or reply.status, reply)
         except LedgerLost:
@@ -402,15 +425,13 @@ class Simulator:
             return None, rest
         return place, rest
 
-    def _early(
-        self, place: SimulatedSite | SimulatedPortal, call: Call, request: web.BaseRequest, token: str | None
-    ) -> Reply | None:
-        """What stands before the API itself: redirects, pages, and the missing `f=json`."""
+    def _early(self, place: SimulatedSite | SimulatedPortal, call: Call, request: web.BaseRequest) -> Reply | None:
+        """What stands before the API itself: redirects, and pages of others."""
         if "redirect-away" in place.faults:
             return Reply(body=b"", status=302, headers={"Location": f"{ELSEWHERE}/{call.path}?f=json"})
         if isinstance(place, SimulatedPortal):
             return _portal_front(place, call)
-        return answer_in_front(place, call, token, slash=request.path.endswith("/"))
+        return answer_in_front(place, call, slash=request.path.endswith("/"))
 
     def _note(
         self,
@@ -516,7 +537,8 @@ async def _parse(
     elif value := _bearer(request, place):
         token, token_in = value, "header"
     elif value := request.cookies.get("agstoken"):
-        token, token_in = value.strip('"'), "cookie"
+        books = (place.tokens, place.portal_tokens if isinstance(place, SimulatedSite) else None)
+        token, token_in = own_token(value, *books), "cookie"
     scheme = "https" if request.secure else "http"
     base = f"{scheme}://{request.headers.get('Host', HOST)}"
     call = Call(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import uuid
 from typing import Any
 
 import anyio
 
-from fleet.simulator.call import SUCCESS, Call, Route, route
+from fleet.simulator.call import SUCCESS, Call, Route, folder_of, missing, route, service_of
+from fleet.simulator.items import item_information
 from fleet.simulator.state import Service
 from fleet.simulator.wire import Failure, Reply, admin_failure
 
@@ -17,28 +17,9 @@ __all__ = ["ROUTES"]
 PARTS = ("description", "status", "instances", "iteminfo", "properties", "permissions")
 
 
-def _not_found(call: Call) -> Exception:
-    last = call.path.rstrip("/").rsplit("/", 1)[-1]
-    return admin_failure(404, f"Could not find resource or operation '{last}' on the system.")
-
-
-def _folder(call: Call) -> str:
-    folder = call.args.get("folder") or ""
-    if folder and folder not in call.site.state.folder_names:
-        raise _not_found(call)
-    return folder
-
-
-def _service(call: Call) -> Service:
-    service = call.site.state.find(call.args.get("folder") or "", call.args["name"], call.args["type"])
-    if service is None:
-        raise _not_found(call)
-    return service
-
-
 def listing(call: Call) -> Reply:
     """One folder: the root says "/", other folders their name."""
-    state, folder = call.site.state, _folder(call)
+    state, folder = call.site.state, folder_of(call)
     names = [] if folder else list(state.folder_names)
     return Reply(
         {
@@ -115,7 +96,7 @@ def report(call: Call) -> Reply:
             raise admin_failure(500, f"A JSONArray text must start with '[' at character 1 of {named[:80]}") from None
         services = [service for service in found if service is not None]
     else:
-        folder = _folder(call)
+        folder = folder_of(call)
         services = [service for service in state.services.values() if service.folder == folder]
     return Reply({"reports": [_entry(call, service, wanted) for service in services]})
 
@@ -136,7 +117,7 @@ def _entry(call: Call, service: Service, wanted: list[str]) -> dict[str, Any]:
     if "instances" in wanted:
         entry["instances"] = _instances(call, service)
     if "iteminfo" in wanted:
-        entry["iteminfo"] = _iteminfo(service)
+        entry["iteminfo"] = item_information(service)
     if "properties" in wanted:
         entry["properties"] = service.definition["properties"]
     if "permissions" in wanted:
@@ -144,78 +125,31 @@ def _entry(call: Call, service: Service, wanted: list[str]) -> dict[str, Any]:
     return entry
 
 
-def _iteminfo(service: Service) -> dict[str, Any]:
-    return {
-        "culture": "en-US",
-        "name": service.name,
-        "guid": str(uuid.uuid5(uuid.NAMESPACE_OID, service.key)).upper(),
-        "catalogPath": "",
-        "snippet": "",
-        "description": service.definition["description"],
-        "summary": service.definition["description"],
-        "title": service.name,
-        "tags": ["simulated"],
-        "type": "Map Service",
-        "typeKeywords": ["Data", "Service"],
-        "thumbnail": "thumbnail/thumbnail.png",
-        "url": "",
-        "extent": [[-180.0, -90.0], [180.0, 90.0]],
-        "spatialReference": "",
-        "accessInformation": "",
-        "licenseInfo": "",
-    }
-
-
 def definition(call: Call) -> Reply:
-    return Reply(_service(call).definition)
+    return Reply(service_of(call).definition)
 
 
 def status(call: Call) -> Reply:
-    service = _service(call)
+    service = service_of(call)
     return Reply({"configuredState": service.configured, "realTimeState": call.site.state.real_of(service)})
 
 
 def statistics(call: Call) -> Reply:
-    service = _service(call)
+    service = service_of(call)
     summary = {**_instances(call, service), "startTime": ""}
     per_machine = [{**_instances(call, service, name), "machineName": name} for name in call.site.state.machines]
     return Reply({"summary": summary, "perMachine": per_machine})
 
 
-def iteminfo(call: Call) -> Reply:
-    return Reply(_iteminfo(_service(call)))
-
-
-def manifest(call: Call) -> Reply:
-    service = _service(call)
-    path = f"/srv/data/{service.folder or 'root'}.gdb"
-    return Reply(
-        {
-            "databases": [
-                {
-                    "byReference": True,
-                    "onServerWorkspaceFactoryProgID": "esriDataSourcesGDB.FileGDBWorkspaceFactory.1",
-                    "onServerName": service.folder or "root",
-                    "onPremiseConnectionString": f"DATABASE={path}",
-                    "onServerConnectionString": f"DATABASE={path}",
-                    "onPremisePath": path,
-                    "datasets": [{"onServerName": service.name}],
-                }
-            ],
-            "resources": [],
-        }
-    )
-
-
 async def start(call: Call) -> Reply:
     """Start: blocks until the instances exist, holding the service's lock; may fail with a detail and no code."""
-    await _switch(call, _service(call), "STARTED")
+    await _switch(call, service_of(call), "STARTED")
     return Reply(dict(SUCCESS), changed=True)
 
 
 async def stop(call: Call) -> Reply:
     """Stop: blocks until the last instance has gone."""
-    await _switch(call, _service(call), "STOPPED")
+    await _switch(call, service_of(call), "STOPPED")
     return Reply(dict(SUCCESS), changed=True)
 
 
@@ -314,7 +248,7 @@ def _named(call: Call) -> list[Service]:
 
 async def edit(call: Call) -> Reply:
     """Replace the whole definition: what is left out is lost; only the names may be. A running service restarts."""
-    service = _service(call)
+    service = service_of(call)
     given = call.json_object("service")
     given.setdefault("serviceName", service.name)
     given.setdefault("type", service.type)
@@ -325,8 +259,12 @@ async def edit(call: Call) -> Reply:
         given.setdefault("description", "")
         given.setdefault("provider", service.definition.get("provider", "ArcObjects11"))
         given.setdefault("properties", {})
+        least, most = (given.get(name) for name in ("minInstancesPerNode", "maxInstancesPerNode"))
+        if isinstance(least, int) and isinstance(most, int) and least > most:
+            raise admin_failure(500, "The minimum number of instances cannot be greater than the maximum number.")
         with site.hold("store"):
             service.definition = given
+        service.touched(call.user or "", site.state.clock())
         if service.real == "STARTED" or service.real != service.configured:
             await _pass(call, service, service.configured)
     site.state.log("INFO", (8006, f"Service '{service.key}' was edited."), source=service.key, user=call.user or "")
@@ -336,7 +274,7 @@ async def edit(call: Call) -> Reply:
 async def create(call: Call) -> Reply:
     """Create, and start unless the definition says otherwise; some providers stay stopped all the same."""
     given = call.json_object("service")
-    folder = _folder(call) or str(given.get("folderName", "")).strip("/")
+    folder = folder_of(call) or str(given.get("folderName", "")).strip("/")
     name, kind = given.get("serviceName"), given.get("type")
     if not isinstance(name, str) or not isinstance(kind, str) or not name or not kind:
         raise admin_failure(500, "java.lang.NullPointerException")
@@ -349,6 +287,7 @@ async def create(call: Call) -> Reply:
         state.folder_names.setdefault(folder, "")
     service = state.add_service(folder, name, kind)
     service.definition = {**service.definition, **given}
+    service.owner, service.manifest = call.user or "", {}
     service.real = "STOPPED"
     stays = site.switches.created_stopped or service.definition["provider"] == "CUSTOMDATA"
     if service.configured == "STARTED" and not stays:
@@ -358,7 +297,7 @@ async def create(call: Call) -> Reply:
 
 
 def delete(call: Call) -> Reply:
-    service = _service(call)
+    service = service_of(call)
     with call.site.hold(f"service:{service.key}"):
         del call.site.state.services[service.key]
     return Reply(dict(SUCCESS), changed=True)
@@ -372,13 +311,22 @@ def delete_many(call: Call) -> Reply:
 
 
 def rename(call: Call) -> Reply:
-    state = call.site.state
-    service = state.find(_folder(call), call.need("serviceName"), call.need("serviceType"))
+    """The service keeps everything but its name, and its address is another one."""
+    state, folder = call.site.state, folder_of(call)
+    old, kind, new = call.need("serviceName"), call.need("serviceType"), call.need("serviceNewName")
+    service = state.find(folder, old, kind)
     if service is None:
-        raise _not_found(call)
-    del state.services[service.key]
-    service.name = service.definition["serviceName"] = call.need("serviceNewName")
-    state.services[service.key] = service
+        raise missing(call, f"{old}.{kind}")
+    if state.find(folder, new, kind) is not None:
+        raise admin_failure(500, f"Service '{folder + '/' if folder else ''}{new}.{kind}' already exists.")
+    with call.site.hold(f"service:{service.key}"):
+        renamed = {}
+        for key, one in state.services.items():
+            if one is service:
+                service.name = service.definition["serviceName"] = new
+            renamed[service.key if one is service else key] = one
+        state.services = renamed
+    service.touched(call.user or "", state.clock())
     return Reply(dict(SUCCESS), changed=True)
 
 
@@ -391,14 +339,14 @@ def create_folder(call: Call) -> Reply:
 
 
 def delete_folder(call: Call) -> Reply:
-    state, folder = call.site.state, _folder(call)
+    state, folder = call.site.state, folder_of(call)
     del state.folder_names[folder]
     state.services = {key: service for key, service in state.services.items() if service.folder != folder}
     return Reply(dict(SUCCESS), changed=True)
 
 
 def edit_folder(call: Call) -> Reply:
-    call.site.state.folder_names[_folder(call)] = call.get("description", "") or ""
+    call.site.state.folder_names[folder_of(call)] = call.get("description", "") or ""
     return Reply(dict(SUCCESS), changed=True)
 
 
@@ -411,32 +359,6 @@ def exists(call: Call) -> Reply:
     return Reply({"exists": folder in state.folder_names or folder == ""})
 
 
-def permissions(call: Call) -> Reply:
-    return Reply({"permissions": _service(call).permissions})
-
-
-def add_permission(call: Call) -> Reply:
-    service = _service(call)
-    principal = call.need("principal")
-    service.permissions = [entry for entry in service.permissions if entry["principal"] != principal]
-    service.permissions.append(
-        {
-            "principal": principal,
-            "permission": {"isAllowed": call.flag("isAllowed"), "constraint": call.get("constraint", "") or ""},
-            "childURL": None,
-            "operation": None,
-        }
-    )
-    return Reply(dict(SUCCESS), changed=True)
-
-
-def types(call: Call) -> Reply:
-    kinds = sorted({service.type for service in call.site.state.services.values()})
-    return Reply(
-        {"types": [{"Name": kind, "Provider": "ArcObjects11", "Properties": {}, "Extensions": []} for kind in kinds]}
-    )
-
-
 _BASE = "admin/services"
 ROUTES: tuple[Route, ...] = (
     route("GET POST", f"{_BASE}/report", report),
@@ -447,17 +369,12 @@ ROUTES: tuple[Route, ...] = (
     route("POST", f"{_BASE}/renameService", rename, changes=True),
     route("POST", f"{_BASE}/createFolder", create_folder, changes=True),
     route("GET POST", f"{_BASE}/exists", exists),
-    route("GET POST", f"{_BASE}/types", types),
     route("GET POST", f"{_BASE}/<service>/status", status),
     route("GET POST", f"{_BASE}/<service>/statistics", statistics),
-    route("GET POST", f"{_BASE}/<service>/iteminfo", iteminfo),
-    route("GET POST", f"{_BASE}/<service>/iteminfo/manifest/manifest.json", manifest),
     route("POST", f"{_BASE}/<service>/start", start, changes=True, lock=""),
     route("POST", f"{_BASE}/<service>/stop", stop, changes=True, lock=""),
     route("POST", f"{_BASE}/<service>/edit", edit, changes=True, lock="", run_async=True),
     route("POST", f"{_BASE}/<service>/delete", delete, changes=True),
-    route("GET POST", f"{_BASE}/<service>/permissions", permissions),
-    route("POST", f"{_BASE}/<service>/permissions/add", add_permission, changes=True),
     route("GET POST", f"{_BASE}/<service>", definition),
     route("GET POST", f"{_BASE}/<folder>/report", report),
     route("POST", f"{_BASE}/<folder>/createService", create, changes=True, run_async=True),

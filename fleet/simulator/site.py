@@ -15,17 +15,28 @@ import anyio
 
 from fleet.simulator import (
     administration,
+    certificates,
+    clusters,
+    definitions,
+    estate,
+    gpjobs,
+    items,
+    kinds,
+    kml,
     lifecycle,
     logs,
+    permissions,
     publishing,
+    records,
     security,
     services,
+    storemachines,
     stores,
     system,
     usage,
+    webadaptors,
 )
-from fleet.simulator.call import SUCCESS, Call, Route
-from fleet.simulator.catchall import catch_all
+from fleet.simulator.call import SUCCESS, Call, Route, missing
 from fleet.simulator.keys import LoginKey
 from fleet.simulator.ledger import Entry, Ledger
 from fleet.simulator.locks import STORE, Locks, lock_failure
@@ -80,6 +91,16 @@ _ROUTES: tuple[Route, ...] = (
     *system.ROUTES,
     *usage.ROUTES,
     *publishing.ROUTES,
+    *certificates.ROUTES,
+    *webadaptors.ROUTES,
+    *storemachines.ROUTES,
+    *clusters.ROUTES,
+    *kml.ROUTES,
+    *kinds.ROUTES,
+    *definitions.ROUTES,
+    *permissions.ROUTES,
+    *items.ROUTES,
+    *gpjobs.ROUTES,
     *services.ROUTES,
 )
 
@@ -122,9 +143,12 @@ class SimulatedSite:
         self._first_token_shown = False
         self._login_key: LoginKey | None = None
         self.on_fault: Callable[[str, bool], None] = lambda kind, on: None
+        self.on_certificate: Callable[[certificates.Details | None, float], None] = lambda details, ends: None
+        """Told which certificate the web server shows from now on, and when it ends; None for that of the start."""
         self._pauses: dict[str, anyio.Event] = {}
         self.background: set[asyncio.Task[None]] = set()
         """Work of operations that were asked to run on by themselves."""
+        estate.furnish(self, self.tokens.accounts.get(self.tokens.primary, ""))
 
     # What tests ask and set
 
@@ -240,7 +264,7 @@ class SimulatedSite:
         self._count_use(path)
         found = self._route(call, path)
         if found is None:
-            return await self._unrouted(call, path, token)
+            return self._unrouted(call, path, token)
         route, call.args = found
         call.operation = route.operation
         if route.operation in self.switches.lacking or self.state.number < route.since:
@@ -266,6 +290,8 @@ class SimulatedSite:
                 reply = await _handled(route, call)
         else:
             reply = await _handled(route, call)
+        if reply.changed:
+            records.note(route, call)
         if self.switches.locked_but_done and reply.changed:
             raise admin_failure(500, STORE, changed=True)
         return reply
@@ -368,21 +394,13 @@ class SimulatedSite:
                 first = first or (route, args)
         return first
 
-    async def _unrouted(self, call: Call, path: str, token: str | None) -> Reply:
+    def _unrouted(self, call: Call, path: str, token: str | None) -> Reply:
+        """A path that nothing owns; strangers are not told so."""
         lower = path.lower()
         if lower.startswith("admin"):
             self._admit(call, token, rest=False)
             self._refuse_without_privilege(call, lower)
-        if call.operation in self.switches.lacking:
-            raise admin_failure(404, f"Could not find resource or operation '{call.operation}' on the system.")
-        reply = catch_all(call, path, self.state)
-        if not reply.changed:
-            return reply
-        self._refuse_change(read_only_ok=lifecycle.read_only_allows(lower))
-        parts = lower.split("/")
-        with self.hold("store"):
-            await self.work(call.operation, parts[1] if len(parts) > 1 else "")
-        return reply
+        raise missing(call)
 
     def refusal_code(self, call: Call, token: str | None) -> int | None:
         """498 or 499 where *token* would be refused, else None."""

@@ -56,6 +56,21 @@ class Machine:
     """Alias -> end of validity in epoch seconds."""
     alias: str = "selfsignedcertificate"
     """The certificate that its web server shows."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """What is known of a certificate beside its end, by alias."""
+    ports: dict[str, int] = field(
+        default_factory=lambda: {"OpenEJBPort": 4002, "JMXPort": 4000, "NamingPort": 4003, "DerbyPort": 4004}
+    )
+    heaps: dict[str, int] = field(default_factory=lambda: {"webServerMaxHeapSize": -1, "appServerMaxHeapSize": 256})
+    address: str = ""
+    """Where it is administered, if that was ever said."""
+    behind: bool = False
+    """Whether it has yet to take over what the site has decided meanwhile."""
+
+    @property
+    def admin_url(self) -> str:
+        """Where it is administered."""
+        return self.address or f"https://{self.name}:6443/arcgis/admin"
 
 
 @dataclass(slots=True)
@@ -75,6 +90,20 @@ class Service:
     since: float = 0.0
     permissions: list[dict[str, Any]] = field(default_factory=list)
     jobs: list[dict[str, Any]] = field(default_factory=list)
+    origin: str = ""
+    """Its key when it was made, which what follows from the seed hangs on."""
+    owner: str = ""
+    created: float = 0.0
+    changed_by: str = ""
+    changed: float = 0.0
+    item: dict[str, Any] | None = None
+    """The item information that it was given."""
+    manifest: dict[str, Any] | None = None
+    """Its manifest: None for one that follows from the seed, empty for none at all."""
+
+    def touched(self, user: str, at: float) -> None:
+        """Keep who changed it last, and when."""
+        self.changed_by, self.changed = user, at
 
     @property
     def key(self) -> str:
@@ -259,7 +288,8 @@ class SiteState:
                 "operation": None,
             }
         ]
-        service.since = self.clock()
+        service.since = service.created = self.clock()
+        service.origin = service.key
         if rng is not None:
             service.transactions = rng.randint(0, 5000)
             service.busy = 0
@@ -267,6 +297,19 @@ class SiteState:
             definition["description"] = self._more.choice(TEXTS)
         self.services[service.key] = service
         return service
+
+    def new_upload(self, name: str, description: str | None, *, committed: bool) -> dict[str, Any]:
+        """What is said of a new item of the uploads, which its maker keeps."""
+        self.kept["uploaded"] = self.kept.get("uploaded", 0) + 1
+        identity = f"i{self.kept['uploaded']:08x}"
+        return {
+            "itemID": identity,
+            "itemName": name,
+            "description": description,
+            "pathOnServer": f"/srv/arcgis/uploads/{identity}/{name}",
+            "date": round(self.clock() * 1000),
+            "committed": committed,
+        }
 
     def register_directory(self, form: dict[str, str]) -> None:
         """Keep a server directory as the API gives it back: paths end in no slash, flags are text."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fleet.simulator.call import SUCCESS, Call, Route, route
+from fleet.simulator.call import SUCCESS, Call, Route, missing, route
+from fleet.simulator.items import services_that_use
 from fleet.simulator.wire import Reply, admin_failure
 
 __all__ = ["ROUTES"]
@@ -36,16 +37,30 @@ def roots(call: Call) -> Reply:
     return Reply({"rootItems": list(ROOTS)})
 
 
+def below(call: Call) -> Reply:
+    """What is registered below one of the roots."""
+    root = f"/{call.args['root']}"
+    if root not in ROOTS:
+        raise missing(call)
+    items = call.site.state.data_items.values()
+    return Reply({"items": [_told(call, one) for one in items if one["path"].startswith(f"{root}/")]})
+
+
 def _item(call: Call) -> dict[str, Any]:
     path = f"/{call.args['root']}/{call.args['item']}"
     found: dict[str, Any] | None = call.site.state.data_items.get(path)
     if found is None:
-        raise admin_failure(404, f"Could not find resource or operation '{call.args['item']}' on the system.")
+        raise missing(call, call.args["item"])
     return found
 
 
 def item(call: Call) -> Reply:
-    return Reply(_item(call))
+    return Reply(_told(call, _item(call)))
+
+
+def _told(call: Call, one: dict[str, Any]) -> dict[str, Any]:
+    """An item as it is told: with the count of its uses at this moment."""
+    return {**one, "totalRefCount": _references(call, one)} if "totalRefCount" in one else one
 
 
 def edit_item(call: Call) -> Reply:
@@ -62,7 +77,7 @@ def find_items(call: Call) -> Reply:
     return Reply(
         {
             "items": [
-                one
+                _told(call, one)
                 for one in call.site.state.data_items.values()
                 if one["path"].startswith(above)
                 and (not kinds or one.get("type") in kinds)
@@ -90,8 +105,18 @@ def register_item(call: Call) -> Reply:
 
 
 def unregister_item(call: Call) -> Reply:
-    found = call.site.state.data_items.pop(call.need("itempath"), None)
+    """What services use is given up with `force` only."""
+    path, state = call.need("itempath"), call.site.state
+    if path in state.data_items and services_that_use(state, path) and not call.flag("force"):
+        return Reply({"success": False, "messages": [f"The data item '{path}' is in use."]})
+    found = state.data_items.pop(path, None)
     return Reply({"success": found is not None}, changed=found is not None)
+
+
+def _references(call: Call, item: dict[str, Any]) -> int:
+    """How often services use *item*: what it says itself, and the services whose manifest names it."""
+    own = item.get("totalRefCount")
+    return (own if isinstance(own, int) else 0) + len(services_that_use(call.site.state, item["path"]))
 
 
 def validate_item(call: Call) -> Reply:
@@ -104,7 +129,9 @@ def validate_all(call: Call) -> Reply:
 
 def _validated(call: Call, items: list[dict[str, Any]]) -> Reply:
     """A failed check is a failure body, or (by a switch) a list of what each machine saw, without any verdict."""
-    if "data-broken" not in call.site.faults or not items:
+    worn: list[str] = call.site.state.kept.get("broken_items", [])
+    broken = [one for one in items if "data-broken" in call.site.faults or one.get("path") in worn]
+    if not broken:
         return Reply(dict(SUCCESS))
     machines = list(call.site.state.machines)
     text = f"The data item is not accessible from server machine '{machines[-1]}'."
@@ -120,8 +147,8 @@ def _validated(call: Call, items: list[dict[str, Any]]) -> Reply:
                         {
                             "dataItem": one.get("id", ""),
                             "path": one.get("path", ""),
-                            "validationState": "PASSED" if machine != machines[-1] else "FAILED",
-                            "message": "" if machine != machines[-1] else text,
+                            "validationState": "FAILED" if machine == machines[-1] and one in broken else "PASSED",
+                            "message": text if machine == machines[-1] and one in broken else "",
                         }
                         for one in items
                     ],
@@ -135,8 +162,8 @@ def _validated(call: Call, items: list[dict[str, Any]]) -> Reply:
 def count_references(call: Call) -> Reply:
     found = call.site.state.data_items.get(call.need("path"))
     if found is None:
-        raise admin_failure(404, "Could not find resource or operation 'computeTotalRefCount' on the system.")
-    return Reply({"totalRefCount": found.get("totalRefCount", 0)})
+        raise missing(call, "computeTotalRefCount")
+    return Reply({"totalRefCount": _references(call, found)})
 
 
 _BASE = "admin/data"
@@ -151,6 +178,7 @@ ROUTES: tuple[Route, ...] = (
     route("POST", f"{_BASE}/unregisterItem", unregister_item, changes=True),
     route("POST", f"{_BASE}/computeTotalRefCount", count_references),
     route("GET POST", f"{_BASE}/items", roots),
+    route("GET POST", f"{_BASE}/items/<root>", below),
     route("GET POST", f"{_BASE}/items/<root>/<item>", item),
     route("POST", f"{_BASE}/items/<root>/<item>/edit", edit_item, changes=True),
 )

@@ -63,6 +63,8 @@ class Switches:
     locked_but_done: bool = False
 
     # What it has, and how it takes things
+    estate: Literal["usual", "bare", "worn"] = "usual"
+    missing_directories: frozenset[str] = frozenset()
     list_parameter: bool = False
     created_stopped: bool = False
     upgrade_required: bool = False

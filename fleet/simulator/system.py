@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from fleet.simulator.call import SUCCESS, Call, Route, route
+from fleet.simulator.call import SUCCESS, Call, Route, missing, route
 from fleet.simulator.wire import Reply, admin_failure
 
 __all__ = ["ROUTES"]
 
 
-def _not_found(call: Call) -> Exception:
-    last = call.path.rstrip("/").rsplit("/", 1)[-1]
-    return admin_failure(404, f"Could not find resource or operation '{last}' on the system.")
+RESOURCES = (
+    "properties",
+    "directories",
+    "configstore",
+    "webadaptors",
+    "licenses",
+    "jobs",
+    "handlers",
+    "platformservices",
+)
+
+
+def resource(call: Call) -> Reply:
+    return Reply({"resources": list(RESOURCES)})
 
 
 def licenses(call: Call) -> Reply:
@@ -55,7 +66,7 @@ def directories(call: Call) -> Reply:
 def directory(call: Call) -> Reply:
     found = call.site.state.directories.get(call.args["dir"])
     if found is None:
-        raise _not_found(call)
+        raise missing(call)
     return Reply(found)
 
 
@@ -77,7 +88,7 @@ def register_directory(call: Call) -> Reply:
 
 def unregister_directory(call: Call) -> Reply:
     if call.site.state.directories.pop(call.args["dir"], None) is None:
-        raise _not_found(call)
+        raise missing(call)
     return Reply(dict(SUCCESS), changed=True)
 
 
@@ -85,7 +96,7 @@ def edit_directory(call: Call) -> Reply:
     """Every value is needed, not only those that change."""
     state = call.site.state
     if call.args["dir"] not in state.directories:
-        raise _not_found(call)
+        raise missing(call)
     form = {key: call.need(key) for key in ("name", "physicalPath", "directoryType", "cleanupMode", "maxFileAge")}
     del state.directories[call.args["dir"]]
     state.register_directory({**form, "description": call.get("description") or ""})
@@ -93,12 +104,22 @@ def edit_directory(call: Call) -> Reply:
 
 
 def recover_directories(call: Call) -> Reply:
+    """Folders that are missing are made again."""
+    call.site.switches.missing_directories = frozenset()
     return Reply(dict(SUCCESS), changed=True)
 
 
 def clean_directory(call: Call) -> Reply:
-    if call.args["dir"] not in call.site.state.directories:
-        raise _not_found(call)
+    """Old files go. Where the folder itself is missing, so does this fail, and only then does anybody hear of it."""
+    found = call.site.state.directories.get(call.args["dir"])
+    if found is None:
+        raise missing(call, call.args["dir"])
+    if found["name"] in call.site.switches.missing_directories:
+        raise admin_failure(
+            500,
+            f"Failed to clean the server directory '{found['name']}'. The location '{found['physicalPath']}' is not "
+            "accessible. Ensure that the ArcGIS Server account has read and write access to the location.",
+        )
     return Reply(dict(SUCCESS), changed=True)
 
 
@@ -121,45 +142,19 @@ def edit_configstore(call: Call) -> Reply:
     return Reply(dict(SUCCESS), changed=True)
 
 
-# Web adaptors
-
-
-def _adaptors(call: Call) -> dict[str, dict[str, Any]]:
-    kept: dict[str, dict[str, Any]] = call.site.state.kept.setdefault("webadaptors", {})
-    return kept
-
-
-def webadaptors(call: Call) -> Reply:
-    return Reply({"webAdaptors": list(_adaptors(call).values())})
-
-
-def register_webadaptor(call: Call) -> Reply:
-    given = {key: call.need(key) for key in ("webAdaptorURL", "machineName", "machineIP")}
-    kept = _adaptors(call)
-    identity = f"{len(kept) + 1:08x}-simulated"
-    kept[identity] = {
-        "machineName": given["machineName"],
-        "machineIP": given["machineIP"],
-        "webAdaptorURL": given["webAdaptorURL"],
-        "id": identity,
-        "description": call.get("description") or "",
-        "httpPort": call.whole("httpPort", 80),
-        "httpsPort": call.whole("httpsPort", 443),
-        "isAdminEnabled": call.flag("isAdminEnabled"),
-        "refreshServerListInterval": 1,
-        "reconnectServerOnFailureInterval": 1,
-    }
+def recover_configstore(call: Call) -> Reply:
+    """Put a copy of the configuration in the place of a lost one."""
+    call.site.state.kept["configstore_recovered"] = round(call.site.state.clock() * 1000)
     return Reply(dict(SUCCESS), changed=True)
 
 
-def unregister_webadaptor(call: Call) -> Reply:
-    if _adaptors(call).pop(call.args["id"], None) is None:
-        raise _not_found(call)
+def deployment(call: Call) -> Reply:
+    return Reply(call.site.state.kept.setdefault("deployment", {"singleClusterMode": True}))
+
+
+def update_deployment(call: Call) -> Reply:
+    call.site.state.kept["deployment"] = call.json_object("deploymentConfig")
     return Reply(dict(SUCCESS), changed=True)
-
-
-def webadaptor_config(call: Call) -> Reply:
-    return Reply({"sharedKey": "simulated-shared-key"})
 
 
 # Jobs, handlers, platform services
@@ -172,7 +167,7 @@ def jobs(call: Call) -> Reply:
 def job(call: Call) -> Reply:
     found = call.site.state.kept.get("jobs", {}).get(call.args["job"])
     if found is None:
-        raise _not_found(call)
+        raise missing(call)
     return Reply(found)
 
 
@@ -224,7 +219,7 @@ def _platform(call: Call) -> dict[str, dict[str, str]]:
 def _platform_service(call: Call) -> dict[str, str]:
     found = _platform(call).get(call.args["id"])
     if found is None:
-        raise _not_found(call)
+        raise missing(call)
     return found
 
 
@@ -251,6 +246,7 @@ _BASE = "admin/system"
 _DIRECTORIES = f"{_BASE}/directories"
 _HANDLERS = f"{_BASE}/handlers/rest"
 ROUTES: tuple[Route, ...] = (
+    route("GET POST", _BASE, resource),
     route("GET POST", f"{_BASE}/licenses", licenses),
     route("GET POST", f"{_BASE}/properties", properties),
     route("POST", f"{_BASE}/properties/update", update_properties, changes=True),
@@ -263,10 +259,9 @@ ROUTES: tuple[Route, ...] = (
     route("POST", f"{_DIRECTORIES}/<dir>/unregister", unregister_directory, changes=True),
     route("GET POST", f"{_BASE}/configstore", configstore),
     route("POST", f"{_BASE}/configstore/edit", edit_configstore, changes=True, run_async=True),
-    route("GET POST", f"{_BASE}/webadaptors", webadaptors),
-    route("POST", f"{_BASE}/webadaptors/register", register_webadaptor, changes=True),
-    route("GET POST", f"{_BASE}/webadaptors/config", webadaptor_config),
-    route("POST", f"{_BASE}/webadaptors/<id>/unregister", unregister_webadaptor, changes=True),
+    route("POST", f"{_BASE}/configstore/recover", recover_configstore, changes=True, run_async=True),
+    route("GET POST", f"{_BASE}/deployment", deployment, since=10.4),
+    route("POST", f"{_BASE}/deployment/update", update_deployment, changes=True, since=10.4),
     route("GET POST", f"{_BASE}/jobs", jobs),
     route("GET POST", f"{_BASE}/jobs/<job>", job),
     route("POST", f"{_HANDLERS}/cache/clear", clear_cache, changes=True, read_only_ok=True, lock=""),

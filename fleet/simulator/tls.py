@@ -5,12 +5,16 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import ssl
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.x509 import GeneralName
+
+    from fleet.simulator.certificates import Details
 
 __all__ = ["Authority"]
 
@@ -28,6 +32,8 @@ class Authority:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._contexts: dict[str, ssl.SSLContext] = {}
+        self._files: dict[str, Path] = {}
+        self._made = 0
         self.demands_certificate = False
         """Whether servers take only clients that show a certificate of this authority."""
         self.ca_file = folder / "simulated-ca.pem"
@@ -40,6 +46,35 @@ class Authority:
         if known is None:
             known = self._contexts[kind] = self._context(kind)
         return known
+
+    def showing(self, kind: str, shown: Callable[[], ssl.SSLContext | None]) -> ssl.SSLContext:
+        """A context of its own that begins as *kind*, and shows what *shown* says instead when it says something."""
+        context = self._loaded(self._files[kind]) if kind in self._files else self._context(kind)
+
+        def choose(connection: ssl.SSLObject, name: str, first: ssl.SSLContext) -> None:
+            other = shown()
+            if other is not None:
+                connection.context = other
+
+        context.sni_callback = choose
+        return context
+
+    def made_for(self, details: Details, ends: float) -> ssl.SSLContext:
+        """A context that shows the certificate which *details* tell of; one that is not there is made.
+
+        One that signed itself is for its own names; one that an authority signed is ours, and for this host too.
+        """
+        self._made += 1
+        file = self._folder / f"simulated-shown-{self._made}.pem"
+        if details.pair is not None and details.pair.certificate is not None:
+            file.touch(mode=0o600)
+            file.write_bytes(details.pair.pem())
+            return self._loaded(file)
+        days = max(1, round((ends - time.time()) / 86_400)) if ends > time.time() else -1
+        host = details.common_name
+        if details.own:
+            return self._loaded(self._issue(file.name, host, days=days, names=(host,), self_signed=True))
+        return self._loaded(self._issue(file.name, host, days=days, names=("localhost", "127.0.0.1", host)))
 
     def client_file(self) -> Path:
         """A file with the certificate and key of a client that the servers accept."""
@@ -54,6 +89,11 @@ class Authority:
             self_signed=kind == "cert-self-signed",
             above=kind if kind in ("cert-incomplete", "cert-issuer-ending") else None,
         )
+        self._files[kind] = file
+        return self._loaded(file)
+
+    def _loaded(self, file: Path) -> ssl.SSLContext:
+        """A server's context with what is in *file*."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
         if self.demands_certificate:

@@ -111,7 +111,10 @@ def data(call: Call) -> Reply:
                 {
                     "resourceURI": place,
                     "metric-type": metric,
-                    "data": [_number(state.seed, state.name, place, metric, moment) for moment in slices],
+                    "data": [
+                        None if _idle(call, place) else _number(state.seed, state.name, place, metric, moment)
+                        for moment in slices
+                    ],
                 }
                 for place in query.get("resourceURIs", [])
                 for metric in query.get("metrics", [])
@@ -124,6 +127,12 @@ def data(call: Call) -> Reply:
         "report-data": rows,
     }
     return Reply({"report": answer})
+
+
+def _idle(call: Call, place: str) -> bool:
+    """Whether *place* (`services/Folder/Name.Type`) is a service that nobody asks for anything."""
+    service = call.site.state.services.get(place.removeprefix("services/"))
+    return service is not None and service.rate == 0 and service.transactions == 0
 
 
 def _number(seed: int, site: str, place: str, metric: str, moment: int) -> int | None:

@@ -131,7 +131,7 @@ async def test_an_operation_whose_release_is_not_certain_is_sent_with_a_warning(
     simulator: Simulator, write_inventory: Write
 ) -> None:
     path = str(write_inventory(simulator))
-    export = ["call", "admin/services/exportServices", "--change", "-s", "sim-0001", "--dry-run", "--force", "-i", path]
-    told = "services.exportServices is said to have come with release 11.0, which is not certain"
-    assert told in (await run(*export)).stderr
-    assert told not in (await run(*export, "-q")).stderr
+    local = ["call", "admin/local", "-s", "sim-0001", "-i", path]
+    told = "local is said to have come with release 10.0, which is not certain"
+    assert told in (await run(*local)).stderr
+    assert told not in (await run(*local, "-q")).stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 from contextlib import suppress
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,7 +23,7 @@ from fleet.protocol.release import Release
 
 REAL = [
     json.dumps(entry["answer"], ensure_ascii=False).encode()
-    for entry in json.loads(files("fleet.simulator").joinpath("answers.json").read_text(encoding="utf-8"))
+    for entry in json.loads(Path(__file__).with_name("answers.json").read_text(encoding="utf-8"))
     if not isinstance(entry["answer"], str)
 ] + [
     b'{"status":"error","messages":["Token Expired."],"code":498}',

@@ -570,6 +570,33 @@ async def test_switch_validation_details(simulate: Simulate) -> None:
     assert states == ["PASSED", "FAILED"]
 
 
+async def test_estate_says_what_a_site_has_at_the_start(simulate: Simulate) -> None:
+    async def told(estate: str) -> tuple[int, int, int, int]:
+        site = await one(simulate, switches={"estate": estate}, machines=1, services=40)
+        token = await sign_in(site)
+        items = (await admin(site, "data/findItems", token)).json["items"]
+        users = (await admin(site, "security/users/getUsers", token)).json["users"]
+        adaptors = (await admin(site, "system/webadaptors", token)).json["webAdaptors"]
+        keys = (await admin(site, f"machines/{next(iter(site.machines))}/sslcertificates", token)).json["certificates"]
+        return len(items), len(users), len(adaptors), len(keys)
+
+    assert await told("bare") == (1, 0, 0, 1)
+    assert await told("usual") == (6, 4, 1, 2)
+    assert await told("worn") == (6, 4, 2, 3)
+
+
+async def test_missing_directories_cannot_be_cleaned_until_they_are_recovered(simulate: Simulate) -> None:
+    site = await one(simulate, switches={"missing-directories": "arcgisjobs"})
+    token = await sign_in(site)
+    refused = await admin(site, "system/directories/arcgisjobs/clean", token)
+    assert refused.code == 500
+    assert "is not accessible" in refused.message
+    assert site.state.log_records[-1]["type"] == "SEVERE"
+    assert "code" not in (await admin(site, "system/directories/arcgisoutput/clean", token)).json
+    await admin(site, "system/directories/recover", token)
+    assert "code" not in (await admin(site, "system/directories/arcgisjobs/clean", token)).json
+
+
 async def test_switch_lacking(simulate: Simulate) -> None:
     site = await one(simulate)
     token = await sign_in(site)

@@ -27,7 +27,7 @@ def test_every_rule_of_the_security_page_has_a_test() -> None:
     assert missing == []
 
 
-CLAIMS = {1: 10, 2: 10, 3: 9, 4: 5, 5: 18, 6: 9, 7: 10, 8: 14, 9: 7, 10: 6, 13: 15}
+CLAIMS = {1: 10, 2: 11, 3: 9, 4: 5, 5: 18, 6: 9, 7: 10, 8: 14, 9: 7, 10: 6, 13: 15}
 """How many numbered claims each section of the page about the wire has; sections 11 and 12 are one claim each."""
 
 
