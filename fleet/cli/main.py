@@ -24,6 +24,7 @@ COMMANDS = {
     "init": ("fleet.cli.init", "Make an inventory.toml: ask for a site and an account, and test them."),
     "inventory": ("fleet.cli.inventory", "List, show, check and draw the inventory."),
     "services": ("fleet.cli.services", "List, start, stop and change services."),
+    "sql": ("fleet.cli.sql", "Ask all selected sites in SQL."),
     "operations": ("fleet.cli.operations", "List the operations of the API, and explain one."),
     "simulate": ("fleet.cli.simulate", "Run local ArcGIS Server sites that speak the real wire protocol."),
 }
