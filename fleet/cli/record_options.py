@@ -1,0 +1,174 @@
+"""Which log records are wanted, as options: level, times, codes, services, machines, users, words, and noise to leave out."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fleet.durations import parse_duration
+from fleet.errors import UsageError
+
+if TYPE_CHECKING:
+    from fleet.logs import LogQuery
+
+__all__ = ["FIELDS", "Moment", "noise_filter", "query_of", "record_options"]
+
+LEVELS = ["SEVERE", "WARNING", "INFO", "FINE", "VERBOSE", "DEBUG"]
+
+FIELDS = {
+    "level": "type",
+    "service": "source",
+    "type": "type",
+    "code": "code",
+    "source": "source",
+    "machine": "machine",
+    "message": "message",
+    "user": "user",
+    "site": "site",
+    "process": "process",
+    "thread": "thread",
+    "methodName": "methodName",
+    "requestID": "requestID",
+}
+"""What a record can be judged by, and the member that it is called in a record."""
+
+
+class Moment(click.ParamType[int]):
+    """A time in epoch milliseconds: a duration before now, or a date and time in UTC unless it names its zone."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        text = str(value).strip()
+        if re.match(r"\d{4}-\d\d-\d\d", text):
+            try:
+                moment = datetime.fromisoformat(text.replace(",", "."))
+            except ValueError:
+                self.fail(
+                    f"{text[:40]!r} is no time: write 2026-11-23T10:15 (UTC), or a duration such as 2h", param, ctx
+                )
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            return round(moment.timestamp() * 1000)
+        if re.fullmatch(r"\d{12,14}", text, re.ASCII):
+            return int(text)
+        try:
+            return round((time.time() - parse_duration(text)) * 1000)
+        except ValueError:
+            self.fail(
+                f"{text[:40]!r} is no time: write a duration before now such as 2h, or 2026-11-23T10:15 (UTC)",
+                param,
+                ctx,
+            )
+
+
+_MOMENT = Moment()
+
+_OPTIONS = (
+    click.option(
+        "--level",
+        type=click.Choice(LEVELS, case_sensitive=False),
+        default="WARNING",
+        show_default=True,
+        help="The least severe level.",
+    ),
+    click.option("--code", "codes", multiple=True, metavar="N", help="Only this code (repeatable; 9511,9000 too)."),
+    click.option(
+        "--service", "services", multiple=True, metavar="GLOB", help="Only of this service: Folder/Name.Type."
+    ),
+    click.option("--machine", "machines", multiple=True, metavar="GLOB", help="Only of this machine (repeatable)."),
+    click.option("--user", "users", multiple=True, metavar="GLOB", help="Only of this user (repeatable)."),
+    click.option("--contains", default="", metavar="TEXT", help="Only where the message has this text, in any case."),
+    click.option(
+        "--ignore",
+        multiple=True,
+        metavar="FIELD=GLOB",
+        help="Leave out as noise, such as code=9511 (repeatable).",
+    ),
+    click.option(
+        "--ignore-file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="More of --ignore, one a line.",
+    ),
+)
+
+_TIMES = (
+    click.option("--since", type=_MOMENT, metavar="TIME", help="From then on: 2h (ago), or 2026-11-23T10:15 (UTC)."),
+    click.option("--until", type=_MOMENT, metavar="TIME", help="Up to then."),
+    click.option("--last", type=_MOMENT, metavar="DURATION", help="The same as --since, as people say it: --last 2h."),
+    click.option("--since-start", is_flag=True, help="Only since the server was started."),
+)
+
+
+def record_options(*, times: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options that say which records; with *times* also from when until when."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed([*_OPTIONS, *(_TIMES if times else ())]):
+            function = option(function)
+        return function
+
+    return add
+
+
+def query_of(given: Mapping[str, Any]) -> LogQuery:
+    """The query that the options in *given* ask for; raises `UsageError`."""
+    from fleet.logs import LogQuery
+
+    if given.get("since") is not None and given.get("last") is not None:
+        raise UsageError("--since and --last say the same: give one of them")
+    oldest, newest = given.get("since") or given.get("last"), given.get("until")
+    if oldest is not None and newest is not None and oldest > newest:
+        raise UsageError("--since lies after --until, and there is nothing between")
+    return LogQuery(
+        level=given["level"].upper(),
+        oldest=oldest,
+        newest=newest,
+        codes=_codes(given["codes"]),
+        services=given["services"],
+        machines=given["machines"],
+        users=given["users"],
+        contains=given["contains"],
+        since_start=bool(given.get("since_start")),
+    )
+
+
+def _codes(texts: Sequence[str]) -> tuple[int, ...]:
+    found = []
+    for text in (part.strip() for one in texts for part in one.split(",")):
+        if not re.fullmatch(r"-?\d{1,9}", text, re.ASCII):
+            raise UsageError(f"a log code is a number such as 9511, and {text[:40]!r} is not")
+        found.append(int(text))
+    return tuple(dict.fromkeys(found))
+
+
+def noise_filter(given: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], bool] | None:
+    """Whether a row is no noise, by --ignore and --ignore-file; None where nothing is. Raises `UsageError`."""
+    texts = list(given["ignore"])
+    if given["ignore_file"] is not None:
+        try:
+            lines = given["ignore_file"].read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"the file {given['ignore_file']} can't be read: {error}") from None
+        texts += [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not texts:
+        return None
+    rules = [_rule(text) for text in texts]
+    return lambda row: not any(fnmatch.fnmatchcase(str(row.get(name, "")).lower(), glob) for name, glob in rules)
+
+
+def _rule(text: str) -> tuple[str, str]:
+    field, equals, value = text.partition("=")
+    if not equals or field.strip() not in FIELDS:
+        raise UsageError(f"noise is written FIELD=GLOB with one of {', '.join(FIELDS)}, and {text[:60]!r} is not")
+    return FIELDS[field.strip()], value.strip().lower()
