@@ -260,7 +260,7 @@ async def merged_logs(
 
 
 def only_cause(error: BaseException) -> BaseException:
-    """The one exception in groups of one; a group of more stays one."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+    """The first exception in groups of them: that of the caller's own block, if it raised one."""
+    while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
