@@ -15,7 +15,7 @@ from fleet.admin.operation import Operation
 from fleet.errors import BadAnswer, UsageError
 from fleet.protocol.fields import as_bool, as_int
 
-__all__ = ["LEVELS", "LogPages", "LogQuery", "Record"]
+__all__ = ["LEVELS", "LogPages", "LogQuery", "Record", "identity"]
 
 Record = dict[str, Any]
 """A record as the site tells it: `type`, `message`, `time` (epoch milliseconds), `source`, `machine`, `user`, `code`, …"""
@@ -225,7 +225,7 @@ class LogPages:
         for pair in timed:
             bucket = left.get(pair[0])
             if bucket:
-                name = _identity(pair[1])
+                name = identity(pair[1])
                 if bucket[name] > 0:
                     bucket[name] -= 1
                     shown.append(pair)
@@ -265,7 +265,7 @@ class LogPages:
         for time, record in reversed(shown):
             if time > border:
                 break
-            seen.setdefault(time, Counter())[_identity(record)] += 1
+            seen.setdefault(time, Counter())[identity(record)] += 1
         for time, bucket in self._seen.items():
             if time <= border:
                 seen[time] = seen.get(time, Counter()) | bucket
@@ -274,7 +274,7 @@ class LogPages:
         self._asked = border
 
 
-def _identity(record: Record) -> int:
+def identity(record: Record) -> int:
     """What makes a record this one, as a number."""
     get = record.get
     return hash(tuple(map(str, map(get, ("time", "code", "machine", "process", "thread", "message", "requestID")))))

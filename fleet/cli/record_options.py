@@ -18,7 +18,7 @@ from fleet.errors import UsageError
 if TYPE_CHECKING:
     from fleet.logs import LogQuery
 
-__all__ = ["FIELDS", "Moment", "noise_filter", "query_of", "record_options"]
+__all__ = ["FIELDS", "MOMENT", "SIZE", "check_by", "noise_filter", "query_of", "record_options"]
 
 LEVELS = ["SEVERE", "WARNING", "INFO", "FINE", "VERBOSE", "DEBUG"]
 
@@ -71,7 +71,24 @@ class Moment(click.ParamType[int]):
             )
 
 
-_MOMENT = Moment()
+class Size(click.ParamType[int]):
+    """A number of bytes with its unit: 500MiB, 2GiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d{1,9})(KiB|MiB|GiB|TiB)", str(value), re.ASCII)
+        if match is None or not int(match[1]):
+            self.fail(
+                f"{str(value)[:40]!r} is no size: write a number with KiB, MiB, GiB or TiB, such as 2GiB", param, ctx
+            )
+        return int(match[1]) << 10 * (1 + ("KiB", "MiB", "GiB", "TiB").index(match[2]))
+
+
+MOMENT = Moment()
+SIZE = Size()
 
 _OPTIONS = (
     click.option(
@@ -103,9 +120,9 @@ _OPTIONS = (
 )
 
 _TIMES = (
-    click.option("--since", type=_MOMENT, metavar="TIME", help="From then on: 2h (ago), or 2026-11-23T10:15 (UTC)."),
-    click.option("--until", type=_MOMENT, metavar="TIME", help="Up to then."),
-    click.option("--last", type=_MOMENT, metavar="DURATION", help="The same as --since, as people say it: --last 2h."),
+    click.option("--since", type=MOMENT, metavar="TIME", help="From then on: 2h (ago), or 2026-11-23T10:15 (UTC)."),
+    click.option("--until", type=MOMENT, metavar="TIME", help="Up to then."),
+    click.option("--last", type=MOMENT, metavar="DURATION", help="The same as --since, as people say it: --last 2h."),
     click.option("--since-start", is_flag=True, help="Only since the server was started."),
 )
 
@@ -172,3 +189,10 @@ def _rule(text: str) -> tuple[str, str]:
     if not equals or field.strip() not in FIELDS:
         raise UsageError(f"noise is written FIELD=GLOB with one of {', '.join(FIELDS)}, and {text[:60]!r} is not")
     return FIELDS[field.strip()], value.strip().lower()
+
+
+def check_by(names: Sequence[str]) -> None:
+    """Raise `UsageError` for what records can't be counted by, before anything is sent."""
+    from fleet.logs.top import TopCounts
+
+    TopCounts(names)

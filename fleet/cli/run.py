@@ -80,13 +80,14 @@ def run_on_sites(
     changes: bool = False,
     before: Callable[[Fleet, Selection], None] | None = None,
     rows: bool = False,
+    live: bool = True,
 ) -> int:
     """Open the fleet that *common* names, await *work*, *write* its report and record it; the exit status.
 
     *write* may return a status of its own in place of the report's. *before* is called before the event loop runs and
     before anything is sent: it may ask the user, and raise. *changes* says that what is in flight must not be cancelled
     only because nobody reads the answers any more. With *rows* the work writes rows by itself, in any format: `lines` of
-    its session takes them.
+    its session takes them. *live* False is for work without an end, of which no line tells how far it is.
     """
     inventory = load_inventory(common)
     # The inventory lives until the end: the collector need not look at it again and again.
@@ -105,7 +106,7 @@ def run_on_sites(
     _refuse_commands(selection.sites)
     if before is not None:
         before(fleet, selection)
-    line = LiveLine.on_stderr(wanted=not common.quiet)
+    line = LiveLine.on_stderr(wanted=live and not common.quiet)
     stderr = line.above(sys.stderr)
     if trace:
         _trace(fleet, stderr)
