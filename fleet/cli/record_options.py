@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,28 +15,15 @@ from fleet.durations import parse_duration
 from fleet.errors import UsageError
 
 if TYPE_CHECKING:
+    from fleet.aggregate.where import Where
     from fleet.logs import LogQuery
 
-__all__ = ["FIELDS", "MOMENT", "SIZE", "check_by", "noise_filter", "query_of", "record_options"]
+__all__ = ["MOMENT", "SIZE", "check_by", "condition_of", "query_of", "record_options"]
 
 LEVELS = ["SEVERE", "WARNING", "INFO", "FINE", "VERBOSE", "DEBUG"]
 
-FIELDS = {
-    "level": "type",
-    "service": "source",
-    "type": "type",
-    "code": "code",
-    "source": "source",
-    "machine": "machine",
-    "message": "message",
-    "user": "user",
-    "site": "site",
-    "process": "process",
-    "thread": "thread",
-    "methodName": "methodName",
-    "requestID": "requestID",
-}
-"""What a record can be judged by, and the member that it is called in a record."""
+ALIASES = {"level": "type", "service": "source"}
+"""What people call a member of a record that has another name."""
 
 
 class Moment(click.ParamType[int]):
@@ -106,10 +92,13 @@ _OPTIONS = (
     click.option("--user", "users", multiple=True, metavar="GLOB", help="Only of this user (repeatable)."),
     click.option("--contains", default="", metavar="TEXT", help="Only where the message has this text, in any case."),
     click.option(
+        "--where", metavar="CONDITION", help="Only records that fit, such as 'level=SEVERE and message=*timeout*'."
+    ),
+    click.option(
         "--ignore",
         multiple=True,
-        metavar="FIELD=GLOB",
-        help="Leave out as noise, such as code=9511 (repeatable).",
+        metavar="CONDITION",
+        help="Leave out as noise what fits, such as code=9511 (repeatable).",
     ),
     click.option(
         "--ignore-file",
@@ -169,8 +158,10 @@ def _codes(texts: Sequence[str]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def noise_filter(given: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], bool] | None:
-    """Whether a row is no noise, by --ignore and --ignore-file; None where nothing is. Raises `UsageError`."""
+def condition_of(given: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], bool] | None:
+    """Whether a row is wanted, by --where, --ignore and --ignore-file; None where all are. Raises `UsageError`."""
+    from fleet.aggregate.where import matches
+
     texts = list(given["ignore"])
     if given["ignore_file"] is not None:
         try:
@@ -178,17 +169,28 @@ def noise_filter(given: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], bool
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"the file {given['ignore_file']} can't be read: {error}") from None
         texts += [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    if not texts:
+    noise = [_parsed(text, "--ignore") for text in texts]
+    where = None if given["where"] is None else _parsed(given["where"], "--where")
+    if where is None and not noise:
         return None
-    rules = [_rule(text) for text in texts]
-    return lambda row: not any(fnmatch.fnmatchcase(str(row.get(name, "")).lower(), glob) for name, glob in rules)
+
+    def wanted(row: Mapping[str, Any]) -> bool:
+        seen = {**row, **{alias: row.get(name) for alias, name in ALIASES.items()}}
+        return (where is None or matches(where, seen)) and not any(matches(one, seen) for one in noise)
+
+    return wanted
 
 
-def _rule(text: str) -> tuple[str, str]:
-    field, equals, value = text.partition("=")
-    if not equals or field.strip() not in FIELDS:
-        raise UsageError(f"noise is written FIELD=GLOB with one of {', '.join(FIELDS)}, and {text[:60]!r} is not")
-    return FIELDS[field.strip()], value.strip().lower()
+def _parsed(text: str, option: str) -> Where:
+    from fleet.aggregate.where import parse, require_fields
+    from fleet.logs.rows import COLUMNS
+
+    try:
+        where = parse(text)
+        require_fields(where, [*COLUMNS, *ALIASES])
+    except UsageError as error:
+        raise UsageError(str(error).replace("--where", option, 1)) from None
+    return where
 
 
 def check_by(names: Sequence[str]) -> None:

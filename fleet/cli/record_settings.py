@@ -1,20 +1,20 @@
-"""`fleet logs settings` and `fleet logs error-reports`: how sites log, and what crashed."""
+"""`fleet logs settings`, `level`, `retention`, `clean` and `error-reports`: how sites log, and what crashed."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from fleet.cli.common import Common, completed_by, output_option, run_options, terminal_of, write_lines
+from fleet.cli.changing import Consent, change_options, run_verb
+from fleet.cli.common import Common, completed_by, output_option, run_options
 
 if TYPE_CHECKING:
     from fleet.client.site import SiteClient
     from fleet.fanout.engine import Work
     from fleet.report import Report
 
-__all__ = ["error_reports", "settings"]
+__all__ = ["clean", "error_reports", "level", "retention", "settings"]
 
 
 @click.command(name="settings")
@@ -47,8 +47,56 @@ def error_reports(common: Common) -> int:
     return _run(common, work.error_reports, "logs error-reports", merge="union")
 
 
+@click.command(name="level")
+@click.argument(
+    "level", type=click.Choice(["OFF", "SEVERE", "WARNING", "INFO", "FINE", "VERBOSE", "DEBUG"], case_sensitive=False)
+)
+@change_options
+def level(common: Common, consent: Consent, level: str) -> int:
+    """Set the level from which on sites log: OFF logs nothing, DEBUG all.
+
+    \b
+    fleet logs level DEBUG -s oslo
+    fleet logs level WARNING -s prod --dry-run
+    """
+    from fleet.bulk.logs import EditLogs
+
+    return run_verb(common, consent, EditLogs({"logLevel": level.upper()}))
+
+
+@click.command(name="retention")
+@click.option("--days", type=click.IntRange(1), metavar="N", help="Days that log files are kept.")
+@click.option("--error-reports", type=click.IntRange(0), metavar="N", help="Error reports that are kept on a machine.")
+@change_options
+def retention(common: Common, consent: Consent, days: int | None, error_reports: int | None) -> int:
+    """Set how long sites keep their logs, and how many error reports.
+
+    \b
+    fleet logs retention --days 30 -s prod
+    """
+    from fleet.bulk.logs import EditLogs
+
+    wanted = {"maxLogFileAge": days, "maxErrorReportsCount": error_reports}
+    return run_verb(common, consent, EditLogs({key: value for key, value in wanted.items() if value is not None}))
+
+
+@click.command(name="clean")
+@change_options
+def clean(common: Common, consent: Consent) -> int:
+    """Delete all log files on all machines of the sites; what is deleted can't be had back.
+
+    \b
+    fleet logs query -s test --oldest-first -o ndjson > before.ndjson
+    fleet logs clean -s test
+    """
+    from fleet.bulk.logs import CleanLogs
+
+    return run_verb(common, consent, CleanLogs())
+
+
 def _run(common: Common, work: Work, command: str, *, merge: str, baseline: str | None = None) -> int:
     from fleet.cli.run import Session, run_on_sites
+    from fleet.cli.writing import write_report
 
     async def alone(client: SiteClient) -> object:
         return await work(client)
@@ -66,32 +114,18 @@ def _run(common: Common, work: Work, command: str, *, merge: str, baseline: str 
             progress=session.progress,
         )
 
-    return run_on_sites(common, main, partial(_write, common))
+    def write(report: Report) -> None:
+        from fleet.render.table import report_lines
+
+        write_report(common, report, lines=report_lines)
+        if merge == "union" and common.query is None and common.format != "ndjson" and not common.quiet:
+            click.echo(_total(report), err=True)
+
+    return run_on_sites(common, main, write)
 
 
-def _write(common: Common, report: Report) -> None:
-    """The report in the format that was asked for."""
-    from fleet.cli.run import say
+def _total(report: Report) -> str:
     from fleet.render.columns import plural
-    from fleet.render.plain import as_csv, as_json, as_markdown, rows_of, shaped
-    from fleet.render.table import coverage_line, report_lines, summary_lines, warning_lines
 
-    match common.format:
-        case "ndjson":
-            if not common.quiet:
-                click.echo("\n".join([*warning_lines(report), coverage_line(report)]), err=True)
-        case "json":
-            click.echo(as_json(report.to_dict()))
-        case "table":
-            if report.command == "logs error-reports" and common.query is None and not common.quiet:
-                totals = [outcome.value["total"] for outcome in report.outcomes if outcome.ok]  # type: ignore[index]
-                say(f"{plural(sum(totals), 'error report')} on {plural(len(totals), 'site')}")
-            terminal = terminal_of()
-            write_lines(
-                report_lines(report, terminal, names=common.columns or None, sort=common.sort, unknown=say), terminal
-            )
-        case form:
-            header, rows = shaped(rows_of(report), common.columns or None, common.sort, say)
-            click.echo(as_csv(header, rows) if form == "csv" else as_markdown(header, rows), nl=False)
-            if not common.quiet:
-                click.echo("\n".join(summary_lines(report)), err=True)
+    counts = [entry["row"]["reports"] for entry in report.merged["rows"]]
+    return f"{plural(sum(counts), 'error report')} on {plural(len(counts), 'machine')}"

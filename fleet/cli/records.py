@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fleet.cli.common import DURATION, Common, output_option, run_options, terminal_of, write_lines
-from fleet.cli.record_options import MOMENT, SIZE, check_by, noise_filter, query_of, record_options
-from fleet.cli.record_settings import error_reports, settings
+from fleet.cli.record_options import MOMENT, SIZE, check_by, condition_of, query_of, record_options
+from fleet.cli.record_settings import clean, error_reports, level, retention, settings
 from fleet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["command"]
 
 @click.group(name="logs")
 def command() -> None:
-    """Query, follow and count the log records of all selected sites as one log.
+    """Query, follow and count the log records of all selected sites as one log, and set how they log.
 
     \b
     fleet logs query --since 2h
@@ -62,14 +62,14 @@ def query(common: Common, limit: int | None, oldest_first: bool, spool_limit: in
     from fleet.logs.spool import Spool
 
     wanted = query_of(given)
-    noise = noise_filter(given)
+    fits = condition_of(given)
     rows = _rows(common)
 
     async def work(session: Session) -> Report:
         assert session.lines is not None
         with Spool(spool_limit) if oldest_first else nullcontext() as spool:
             async with merged_logs(
-                session.selection, wanted, where=noise, limit=limit, stop=session.stop, progress=session.progress
+                session.selection, wanted, where=fits, limit=limit, stop=session.stop, progress=session.progress
             ) as records:
                 while batch := await records.batch():
                     if spool is None:
@@ -116,7 +116,7 @@ def follow(common: Common, interval: float, duration: float | None, **given: Any
     if common.output is None and common.format == "json":
         common = replace(common, output="ndjson")
     wanted = query_of(given)
-    noise = noise_filter(given)
+    fits = condition_of(given)
     rows = _rows(common)
 
     def changed(site: str, error: SiteError | None) -> None:
@@ -129,7 +129,7 @@ def follow(common: Common, interval: float, duration: float | None, **given: Any
                 session.selection,
                 wanted,
                 interval=interval,
-                where=noise,
+                where=fits,
                 on_change=None if common.quiet else changed,
                 stop=session.stop,
                 progress=session.progress,
@@ -184,7 +184,7 @@ def top(common: Common, by: str, limit: int | None, **given: Any) -> int:
         if name not in (known := [*names, "count", "first", "last", "sites", "message"]):
             raise UsageError(f"there is no column {name!r}; there are {', '.join(known)}")
     wanted = query_of(given)
-    noise = noise_filter(given)
+    fits = condition_of(given)
     most = limit or (20 if common.format == "table" else None)
 
     async def work(session: Session) -> Report:
@@ -193,7 +193,7 @@ def top(common: Common, by: str, limit: int | None, **given: Any) -> int:
             wanted,
             by=names,
             limit=most,
-            where=noise,
+            where=fits,
             stop=session.stop,
             progress=session.progress,
         )
@@ -269,5 +269,5 @@ def _end(common: Common, rows: Rows, report: Report) -> None:
         click.echo("\n".join(summary_lines(report)), err=True)
 
 
-command.add_command(settings)
-command.add_command(error_reports)
+for one in (settings, level, retention, clean, error_reports):
+    command.add_command(one)

@@ -14,14 +14,14 @@ import anyio.lowlevel
 
 from fleet.admin.log_pages import LogPages, LogQuery, Record, identity
 from fleet.client.site import SiteClient
-from fleet.errors import SiteError, UsageError
+from fleet.errors import Cancelled, SiteError, UsageError
 from fleet.fanout.engine import Progress
 from fleet.fanout.fleet import Seconds, Selection
 from fleet.fanout.stop import Stop
 from fleet.logs.merged import HELD, only_cause
-from fleet.logs.reading import read_page
 from fleet.logs.rows import as_row
 from fleet.report import Report, ReportWarning
+from fleet.rows.logs import read_page
 
 __all__ = ["FollowedLogs", "Tail", "follow_logs"]
 
@@ -182,6 +182,8 @@ class FollowedLogs:
             self._scopes.discard(scope)
             self._working -= 1
             self._news.set()
+        if away is None and not told["polls"]:
+            away = Cancelled("it had not answered yet when the following ended")
         if away is not None:
             away.value = told
             raise away

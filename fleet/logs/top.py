@@ -12,9 +12,9 @@ from fleet.errors import SiteError, UsageError
 from fleet.fanout.engine import Progress
 from fleet.fanout.fleet import Seconds, Selection
 from fleet.fanout.stop import Stop
-from fleet.logs.reading import read_page
 from fleet.logs.rows import as_row, time_text
 from fleet.report import Report, ReportWarning
+from fleet.rows.logs import read_page
 
 __all__ = ["BY", "TopCounts", "top_of_logs"]
 
