@@ -238,10 +238,16 @@ class LineWriter:
             self._failed(error)
 
     async def text(self, text: str) -> None:
-        """Write *text*, whole lines, beside the event loop: who reads slowly must not let the sites seem slow."""
+        """Write *text*, whole lines, beside the event loop: who reads slowly must not let the sites seem slow.
+
+        Not so on a terminal, which is quick, and on which the live line must not be drawn in between.
+        """
         if self._error is None:
             try:
-                await anyio.to_thread.run_sync(self._put, text, abandon_on_cancel=True)
+                if self._stream.isatty():
+                    self._put(text)
+                else:
+                    await anyio.to_thread.run_sync(self._put, text, abandon_on_cancel=True)
             except OSError as error:
                 self._failed(error)
 

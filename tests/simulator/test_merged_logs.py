@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from fleet import Fleet, UsageError
+from fleet import sync as blocking
 from fleet.fanout.stop import Stop
 from fleet.logs import LogQuery, MergedLogs, merged_logs
+from fleet.rows.logs import LOGS
+from fleet.rows.table import Wanted
 from fleet.simulator import SimulatedSite, Simulator
 from tests.liar import lying
 
@@ -250,3 +254,36 @@ async def test_an_error_of_the_reader_comes_through_as_it_is(simulator: Simulato
         with pytest.raises(KeyError, match="none of ours"):
             async with merged_logs(fleet.select(), where=lambda row: bool(row["none of ours"])) as records:
                 assert await collected(records) == []
+
+
+async def test_records_without_async(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=2, clock=lambda: NOW)
+    for site in simulator.sites.values():
+        fill(site, list(range(0, 30_000, 10)))
+    path = write_inventory(simulator)
+
+    def read() -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+        with blocking.Fleet.from_inventory(path) as fleet:
+            every = [(site, record["time"]) for site, record in blocking.merged_logs(fleet.select())]
+            some = []
+            for site, record in blocking.merged_logs(fleet.select("sim-0001"), LogQuery(codes=(1001,))):
+                some.append((site, record["code"]))
+                if len(some) == 3:
+                    break
+        return every, some
+
+    every, some = await anyio.to_thread.run_sync(read)
+    assert every == expected(simulator)
+    assert some == [("sim-0001", 1001)] * 3
+
+
+async def test_rows_of_one_site_are_bounded_by_what_is_wanted(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=1, clock=lambda: NOW)
+    fill(simulator.sites["sim-0001"], list(range(0, 3000)))
+    async with Fleet.from_inventory(write_inventory(simulator)) as fleet:
+        client = fleet.client("sim-0001")
+        rows = await LOGS.read(client, Wanted(newest=LATEST - 100, oldest=LATEST - 1900))
+        assert [row["time"] for row in rows] == [LATEST - age for age in range(100, 1901)]
+        assert set(rows[0]) == set(LOGS.names)
+        assert len(await LOGS.read(client, Wanted(limit=7))) == 7
+        assert await LOGS.read(client, Wanted(level="SEVERE")) == []
