@@ -180,15 +180,18 @@ class _Walk:
     def _keep(self, name: str, value: Any) -> None:
         self._found.pieces[name] = self._sink(redacted(value, self._mask))
 
-    async def _read(self, name: str, operation: Operation[Any], *, lacking: bool = True) -> Any:
-        """The answer to *operation*, or None with the piece *name* on record as absent or failed."""
+    async def _read(self, name: str, operation: Operation[Any], *, lacking: bool = True) -> dict[str, Any] | None:
+        """The answer, an object, to *operation*, or None with the piece *name* on record as absent or failed."""
         entry = catalogue().by_name.get(operation.name)
         release = self._client.release
         if entry is not None and release is not None and entry.missing_in(release):
             self._found.absent[name] = f"came with release {entry.since}"
             return None
         try:
-            return await self._client.call(operation)
+            answer = await self._client.call(operation)
+            if isinstance(answer, dict):
+                return answer
+            raise BadAnswer("the answer is no object")
         except NotFound as error:
             if lacking:
                 self._found.absent[name] = error.message
@@ -210,7 +213,7 @@ class _Walk:
         listing = await self._listing("")
         if listing is None:
             return
-        for entry in listing.get("folders") or ():
+        for entry in _list(listing, "folders"):
             try:
                 folder = path_name(root_folder(entry))
                 if not folder:
@@ -225,7 +228,7 @@ class _Walk:
     async def _listing(self, folder: str) -> Mapping[str, Any] | None:
         """What *folder* says of itself; its services are put into the line."""
         name = f"services/folder/{folder or '-'}"
-        listing: dict[str, Any] | None = await self._read(name, ops.services.listing(folder), lacking=False)
+        listing = await self._read(name, ops.services.listing(folder), lacking=False)
         if listing is None:
             return None
         try:
@@ -356,13 +359,13 @@ class _Walk:
         roots = await self._read("datastores/items", operation_for("admin/data/items")[0])
         if roots is None:
             return
-        places = [place for place in roots.get("rootItems") or () if isinstance(place, str)]
+        places = [place for place in _list(roots, "rootItems") if isinstance(place, str)]
         found: dict[str, Any] = {}
         for place in dict.fromkeys(places):
             answer = await self._read(
                 f"datastores/items{place}", ops.data.find_items().with_parameters(parentPath=place)
             )
-            for item in (answer or {}).get("items") or ():
+            for item in _list(answer or {}, "items"):
                 if isinstance(item, dict) and isinstance(item.get("path"), str):
                     found[item["path"]] = _steady(item)
         self._keep("datastores/items", [found[path] for path in sorted(found)])
@@ -407,12 +410,14 @@ class _Walk:
 
     @staticmethod
     def _roles(answer: Mapping[str, Any]) -> Sequence[str]:
-        roles = answer.get("roles")
-        named = [
-            role.get("rolename") if isinstance(role, dict) else role
-            for role in (roles if isinstance(roles, list) else ())
-        ]
+        named = [role.get("rolename") if isinstance(role, dict) else role for role in _list(answer, "roles")]
         return [role for role in named if isinstance(role, str) and role]
+
+
+def _list(answer: Mapping[str, Any], member: str) -> list[Any]:
+    """The list *member*; an empty one where it is none."""
+    value = answer.get(member)
+    return value if isinstance(value, list) else []
 
 
 def _steady(value: Any) -> Any:

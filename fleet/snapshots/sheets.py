@@ -81,21 +81,23 @@ class SheetBuilder:
         names = {} if self._masking.off or not self._masking.between else _hosts(machines, url)
         reword = _reworder(names)
         values: dict[Item, dict[str, Any]] = {}
+        parts: dict[Item, dict[str, Any]] = {}
         whole: dict[Item, Any] = {}
         for piece, value in pieces.items():
             section, _, rest = piece.partition("/")
             if section not in self._sections:
                 continue
             if section == "services":
-                _put_service(values, rest, value)
+                _put_service(values, parts, rest, value)
             elif section == "machines":
                 kind, _, machine = rest.partition("/")
                 _put(values, ("machines", names.get(machine.lower(), machine)), kind, value)
             else:
                 whole[(section, rest)] = value
-        for item in [item for item in values if item[0] == "services" and values[item].keys() <= PARTS]:
-            # Its state is known and its definition is not: it says so among what failed, or it is gone meanwhile.
-            del values[item]
+        for item, told in parts.items():
+            # Where its definition is not known, that is among what failed, or it is gone meanwhile.
+            if item in values:
+                values[item].update(told)
         items = {item: self._flat(item, value, reword) for item, value in (*values.items(), *whole.items())}
         blind, blind_in, below = _not_known([*absent], [*failed], names, items)
         return Sheet(items=items, blind=blind, blind_in=blind_in, blind_below=below)
@@ -115,26 +117,24 @@ class SheetBuilder:
         return self._known.setdefault(key, flat)
 
 
-PARTS = frozenset({"realTimeState", "permissions", "iteminfo", "manifest"})
-"""Members of a service that come from other pieces than its definition."""
-
-
-def _put_service(values: dict[Item, dict[str, Any]], rest: str, value: Any) -> None:
+def _put_service(values: dict[Item, dict[str, Any]], parts: dict[Item, dict[str, Any]], rest: str, value: Any) -> None:
+    """A piece of services: definitions and folders make the items, and *parts* are what other pieces say of services."""
     kind, _, key = rest.partition("/")
     match kind:
         case "definition":
             values.setdefault(("services", key), {}).update(value if isinstance(value, dict) else {"definition": value})
         case "states":
             for service, state in value.items():
-                values.setdefault(("services", service), {})["realTimeState"] = state.get("realTimeState")
+                parts.setdefault(("services", service), {})["realTimeState"] = state.get("realTimeState")
         case "permissions":
             for service, told in value.items():
-                values.setdefault(("services", service), {})["permissions"] = told
+                parts.setdefault(("services", service), {})["permissions"] = told
         case "iteminfo" | "manifest":
-            values.setdefault(("services", key), {})[kind] = value
-        case "folder" | "folder-permissions":
-            folder = values.setdefault(("services", f"{'' if key == '-' else key}/"), {})
-            folder.update({"permissions": value} if kind == "folder-permissions" else value)
+            parts.setdefault(("services", key), {})[kind] = value
+        case "folder":
+            values.setdefault(("services", f"{'' if key == '-' else key}/"), {}).update(value)
+        case "folder-permissions":
+            parts.setdefault(("services", f"{key}/"), {})["permissions"] = value
         case _:
             values[("services", rest)] = {rest: value} if not isinstance(value, dict) else value
 
