@@ -26,11 +26,23 @@ LIVE = "live"
 @click.option(
     "--baseline",
     metavar="SITE|SNAPSHOT|majority",
-    shell_complete=completed_by("sites"),
+    shell_complete=completed_by("snapshots_or_sites"),
     help="What they are compared with: a site, a snapshot, or what most sites have (majority).",
 )
-@click.option("--from", "before", metavar="SNAPSHOT", help="Compare each site with itself in this snapshot.")
-@click.option("--to", "after", metavar="SNAPSHOT|live", help="Take this snapshot in place of the sites (live).")
+@click.option(
+    "--from",
+    "before",
+    metavar="SNAPSHOT",
+    shell_complete=completed_by("snapshots"),
+    help="Compare each site with itself in this snapshot.",
+)
+@click.option(
+    "--to",
+    "after",
+    metavar="SNAPSHOT|live",
+    shell_complete=completed_by("snapshots"),
+    help="Take this snapshot in place of the sites (live).",
+)
 @click.option("--mask", multiple=True, metavar="PATH", help="Leave members out, as [mask] paths do (repeatable).")
 @click.option("--no-mask", is_flag=True, help="Compare times, ids, paths and host names too.")
 @output_option()

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.common import DURATION, Common, output_option, row_options, run_options, terminal_of, write_lines
+from fleet.cli.common import (
+    DURATION,
+    Common,
+    completed_by,
+    output_option,
+    row_options,
+    run_options,
+    terminal_of,
+    write_lines,
+)
 from fleet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -156,8 +165,8 @@ def _row(kept: Kept, brief: bool) -> dict[str, Any]:
 
 
 @command.command(name="show")
-@click.argument("snapshot")
-@click.argument("site", required=False)
+@click.argument("snapshot", shell_complete=completed_by("snapshots"))
+@click.argument("site", required=False, shell_complete=completed_by("sites"))
 @click.argument("path", required=False)
 @click.option("--verify", is_flag=True, help="Read every byte of it, and compare it with its digest.")
 @output_option()
@@ -311,14 +320,16 @@ def prune(
 
 
 @command.command(name="export")
-@click.argument("snapshot")
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("places", nargs=-1, metavar="[SNAPSHOT] FOLDER", shell_complete=completed_by("snapshots"))
 @SPEECH
-def export(snapshot: str, folder: Path, quiet: bool) -> int:
+def export(places: tuple[str, ...], quiet: bool) -> int:
     """Write SNAPSHOT into FOLDER as files for git: a folder per site, a JSON file per service and setting.
 
     \b
-    fleet snapshot export latest config-of-the-fleet/
+    fleet snapshot export config-of-the-fleet/
+    fleet snapshot export before-upgrade config-of-the-fleet/
+
+    Without SNAPSHOT it is the latest.
 
     Again over the same folder it writes what has changed, and removes what is gone. What could not be read stays as it
     was, and the site's _coverage.json says so. A folder that holds other things is refused.
@@ -327,8 +338,10 @@ def export(snapshot: str, folder: Path, quiet: bool) -> int:
     from fleet.snapshots.export import export as write
     from fleet.snapshots.store import Store
 
+    if not 1 <= len(places) <= 2:
+        raise UsageError("name the folder to write into, and in front of it the snapshot, unless it is the latest")
     store = Store()
-    done = write(store, store.find(snapshot), folder)
+    done = write(store, store.find(places[0] if len(places) == 2 else "latest"), Path(places[-1]))
     if not quiet:
         click.echo(
             f"{plural(done.files, 'file')} of {plural(done.sites, 'site')}: {done.written} written, {done.removed} "

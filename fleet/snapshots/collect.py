@@ -61,6 +61,8 @@ SINGLE: Mapping[str, str] = {
 COUNTERS = frozenset({"totalRefCount", "ServerStartTime"})
 """Members that change without anybody changing anything: they are left out, so that definitions stay as they are."""
 
+LIST_CAP = 2000
+"""Services that one report is asked for at the most."""
 PRIVILEGED = ("ADMINISTER", "PUBLISH")
 PAGE = 1000
 NAME_CAP = 50_000
@@ -136,6 +138,9 @@ class _Walk:
         if "site" in self._sections:
             self._keep("site/rest", rest)
             self._keep("site/about", about)
+            if isinstance(about, dict) and "clusters" in _list(about, "resources"):
+                # Releases up to 10.x have them, and say so.
+                self._line.append(partial(self._single, "site/clusters", "clusters"))
         for name, entry in SINGLE.items():
             if name.partition("/")[0] in self._sections and name != "site/about":
                 self._line.append(partial(self._single, name, entry))
@@ -239,7 +244,7 @@ class _Walk:
         own = {key: value for key, value in listing.items() if key not in ("folders", "foldersDetail", "services")}
         self._keep(name, own)
         if services:
-            self._line.append(partial(self._report, folder))
+            self._line.append(partial(self._report, folder, services))
         for service in services:
             self._line.append(partial(self._definition, service))
             if "manifests" in self._extras:
@@ -276,30 +281,29 @@ class _Walk:
         if value is not None:
             self._keep(name, value)
 
-    async def _report(self, folder: str) -> None:
-        """States and permissions of all services of *folder*, by one report; how busy they are is left out."""
+    async def _report(self, folder: str, services: Sequence[ServiceId]) -> None:
+        """States and permissions of all services of *folder*, by one report; how busy they are is left out.
+
+        For more than 2,000 it takes several, each of a list.
+        """
         name = f"services/states/{folder or '-'}"
-        operation = ops.services.report(folder, parameters=("status", "permissions"))
-        answer = await self._read(name, operation)
-        if answer is None:
-            return
-        reports = answer.get("reports")
-        if not isinstance(reports, list):
-            self._found.failed[name] = BadAnswer("the list of reports is missing in the answer")
-            return
-        states, permissions = {}, {}
-        for entry in reports:
-            service = ServiceId.of({"folderName": folder, **entry}) if isinstance(entry, dict) else None
-            if service is None:
-                continue
-            status = entry.get("status")
-            status = status if isinstance(status, dict) else {}
-            states[str(service)] = {key: status.get(key) for key in ("configuredState", "realTimeState")}
-            told = entry.get("permissions")
-            if isinstance(told, dict):
-                told = told.get("permissions")
-            if isinstance(told, list):
-                permissions[str(service)] = told
+        lists = [services[start : start + LIST_CAP] for start in range(0, len(services), LIST_CAP)]
+        states: dict[str, Any] = {}
+        permissions: dict[str, Any] = {}
+        for some in lists:
+            wanted = some if len(lists) > 1 else None
+            operation = ops.services.report(
+                "" if wanted else folder, parameters=("status", "permissions"), services=wanted
+            )
+            answer = await self._read(name, operation)
+            if answer is None:
+                return
+            reports = answer.get("reports")
+            if not isinstance(reports, list):
+                self._found.failed[name] = BadAnswer("the list of reports is missing in the answer")
+                return
+            for entry in reports:
+                _note(entry, folder, states, permissions)
         self._keep(name, states)
         self._keep(f"services/permissions/{folder or '-'}", permissions)
 
@@ -412,6 +416,24 @@ class _Walk:
     def _roles(answer: Mapping[str, Any]) -> Sequence[str]:
         named = [role.get("rolename") if isinstance(role, dict) else role for role in _list(answer, "roles")]
         return [role for role in named if isinstance(role, str) and role]
+
+
+def _note(entry: Any, folder: str, states: dict[str, Any], permissions: dict[str, Any]) -> None:
+    """Keep what one *entry* of a report says of its service."""
+    try:
+        service = ServiceId.of({"folderName": folder, **entry}) if isinstance(entry, dict) else None
+    except BadAnswer:
+        service = None
+    if service is None:
+        return
+    status = entry.get("status")
+    status = status if isinstance(status, dict) else {}
+    states[str(service)] = {key: status.get(key) for key in ("configuredState", "realTimeState")}
+    told = entry.get("permissions")
+    if isinstance(told, dict):
+        told = told.get("permissions")
+    if isinstance(told, list):
+        permissions[str(service)] = told
 
 
 def _list(answer: Mapping[str, Any], member: str) -> list[Any]:

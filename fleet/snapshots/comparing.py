@@ -76,7 +76,7 @@ async def compare(
             raise in_part(found, None)
 
     report = await selection.run(work, command="diff", stop=stop, progress=progress)
-    return _compared(report, wanted, selection.sites, sheets, traits, _kept_sheets(store, builder, before, sheets))
+    return _compared(report, wanted, selection.sites, sheets, traits, _kept_sheets(store, builder, before, sheets, {}))
 
 
 def compare_kept(
@@ -91,7 +91,8 @@ def compare_kept(
     records = store.sites(wanted.to)
     names = [site.name for site in sites]
     before = {} if wanted.since is None else store.sites(wanted.since)
-    sheets = _kept_sheets(store, builder, records, names)
+    made: dict[str, tuple[SiteRecord, Sheet]] = {}
+    sheets = _kept_sheets(store, builder, records, names, made)
     known = {site.name: site for site in sites}
     traits = {
         name: Traits(release=records[name].release, groups=records[name].groups, labels=records[name].labels)
@@ -104,20 +105,31 @@ def compare_kept(
         else:
             outcomes.append(_skipped(name, wanted.to))
     report = Report(command="diff", started=time.time(), elapsed=time.monotonic() - began, outcomes=outcomes, names={})
-    older = _kept_sheets(store, builder, before, sheets)
+    older = _kept_sheets(store, builder, before, sheets, made)
     return _compared(report, wanted, sites, sheets, traits, older)
 
 
 def _kept_sheets(
-    store: Store, builder: SheetBuilder, records: Mapping[str, SiteRecord], names: Iterable[str]
+    store: Store,
+    builder: SheetBuilder,
+    records: Mapping[str, SiteRecord],
+    names: Iterable[str],
+    made: dict[str, tuple[SiteRecord, Sheet]],
 ) -> dict[str, Sheet]:
-    """The sheets of what a snapshot holds of the sites *names*; of some of them it may hold nothing."""
-    sheets = {}
+    """The sheets of what a snapshot holds of the sites *names*; of some of them it may hold nothing.
+
+    Those *made* already are taken where another snapshot holds the very same of a site.
+    """
+    sheets: dict[str, Sheet] = {}
     for name in names:
         record = records.get(name)
+        if record is not None and (known := made.get(name)) is not None and known[0] == record:
+            sheets[name] = known[1]
+            continue
         if record is not None and record.pieces:
             pieces = {piece: store.load(digest) for piece, digest in record.pieces.items() if builder.wants(piece)}
             sheets[name] = builder.sheet(pieces, url=record.url, absent=record.absent, failed=record.failed)
+            made[name] = (record, sheets[name])
     return sheets
 
 

@@ -217,7 +217,7 @@ async def test_damage_is_found_by_the_digest(simulator: Simulator, write_invento
     )
 
 
-async def test_a_service_with_a_hostile_name_is_collected_and_exported_below_its_folder(
+async def test_rule_f2_a_hostile_name_is_a_file_of_its_own_below_its_folder(
     simulate: Simulate, write_inventory: Write, store: Store, tmp_path: Path
 ) -> None:
     simulator = await simulate(sites=1, services=1, folders=0)
