@@ -13,7 +13,7 @@ from typing import Any
 from fleet.aggregate.canonical import canonical
 from fleet.aggregate.pointer import escaped, unescaped
 
-__all__ = ["Flat", "applied", "flatten", "same", "steps", "unflatten"]
+__all__ = ["Flat", "applied", "by_name", "flatten", "same", "steps", "unflatten"]
 
 Flat = Mapping[str, Any]
 """Paths as RFC 6901 writes them -> leaves: what is no object, and lists of things without names."""
@@ -28,6 +28,8 @@ NAMES = (
     "username",
     "principal",
     "folderName",
+    "itemName",
+    "reportname",
     "id",
 )
 """Members that name a thing among its like, the first that fits."""
@@ -60,7 +62,7 @@ def _walk(
     if isinstance(value, list):
         if not value:
             return
-        named = _by_name(value, reword)
+        named = by_name(value, reword)
         if named is None:
             found[path] = _stripped(value, path, hides, reword)
             return
@@ -74,7 +76,7 @@ def _walk(
     found[path] = reword(value) if reword is not None and isinstance(value, str) else value
 
 
-def _by_name(value: list[Any], reword: Callable[[str], str] | None) -> dict[str, Any] | None:
+def by_name(value: list[Any], reword: Callable[[str], str] | None = None) -> dict[str, Any] | None:
     """The things in the list *value* by their names; None where they have none that tells them apart."""
     if not all(isinstance(entry, dict) for entry in value):
         return None

@@ -12,7 +12,18 @@ from fleet.aggregate.flat import applied, flatten, same, steps, unflatten
 from fleet.snapshots.sheets import Masking, SheetBuilder
 
 names = st.sampled_from(
-    ["a", "b/c", "d~e", "name", "", "guid", "GUID", "oslo-a.example.com", "x oslo-a.example.com:6443 y"]
+    [
+        "a",
+        "b/c",
+        "d~e",
+        "name",
+        "",
+        "guid",
+        "GUID",
+        "oslo-a.example.com",
+        "x oslo-a.example.com:6443 y",
+        "oſlo-a.example.com",
+    ]
 )
 leaves = (
     st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "true", "TRUE", "1", "01", "x", "y"]) | names

@@ -256,3 +256,20 @@ async def test_snapshots_are_listed_and_shown(alike: Simulator, inventory: Path)
     assert len(json.loads((await fleet("snapshot", "list", "-o", "json")).stdout)) == 1
     assert (await fleet("snapshot", "prune", "--keep", "0", "-q", "-o", "json")).returncode == 0
     assert json.loads((await fleet("snapshot", "list", "-o", "json")).stdout) == []
+
+
+async def test_each_directory_user_and_web_adaptor_is_an_item_of_its_own(alike: Simulator, inventory: Path) -> None:
+    state = alike.sites["sim-0004"].state
+    state.directories["arcgisjobs"]["cleanupMode"] = "TIME_ELAPSED_SINCE_LAST_MODIFIED"
+    state.users["ann"] = {"username": "ann", "fullname": "", "description": "", "email": "", "disabled": False}
+    comparison, _ = await compared(inventory)
+    assert [
+        (item.what, item.item, [dict(step)["path"] for step in item.gaps[0].steps]) for item in comparison.items
+    ] == [
+        ("security", "users/ann", [""]),
+        ("system", "directories/arcgisjobs", ["/cleanupMode"]),
+    ]
+    masked, _ = await compared(
+        inventory, Wanted(patterns=("/system/directories~1arcgisjobs/cleanupMode", "/security/**"))
+    )
+    assert masked.items == ()
