@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -19,7 +20,7 @@ from fleet.errors import StoreFailed
 from fleet.simulator import Simulator
 from fleet.snapshots.store import Store
 from tests.crashing import write_one
-from tests.processes import clean, fleet, is_root, shell, started, wait_for
+from tests.processes import clean, ended, fleet, is_root, shell, started, wait_for
 
 Simulate = Callable[..., Awaitable[Simulator]]
 Write = Callable[[Simulator | str], Path]
@@ -215,3 +216,21 @@ def test_folders_and_files_are_for_the_owner_alone(tmp_path: Path) -> None:
     assert len(modes) == 5
     assert all(mode == (0o700 if (tmp_path / path).is_dir() else 0o600) for path, mode in modes.items())
     assert (tmp_path / "snapshots").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_save_that_is_stopped_keeps_nothing_and_says_so(
+    simulate: Simulate, write_inventory: Write, tmp_path: Path, number: int
+) -> None:
+    simulator = await simulate(sites=4, latency=0.05)
+    path = write_inventory(simulator)
+    with started("snapshot", "save", "-i", str(path), "-o", "json", "--width", "1") as running:
+        await wait_for(lambda: len(simulator.ledger) > 20)
+        running.send_signal(number)
+        out, told = await ended(running)
+    assert running.returncode == 130
+    assert "no snapshot was made: the run was stopped" in clean(told)
+    assert json.loads(out)["merged"] == {"snapshot": None}
+    store = Store(tmp_path / "state" / "snapshots")
+    assert store.snapshots() == []
+    assert [path.name for path in store.folder.rglob("*") if path.is_file()] == ["lock"]

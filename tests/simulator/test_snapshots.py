@@ -311,3 +311,33 @@ async def test_pieces_come_whatever_section_is_asked_for(simulator: Simulator, w
         assert {name.partition("/")[0] for name in found.pieces} == {"security"}
         with pytest.raises(UsageError, match="there is no extra 'thumbnails'"):
             await collect(fleet.client("sim-0001"), extras=("thumbnails",))
+
+
+async def many_services(count: int, simulate: Simulate, write_inventory: Write, store: Store, folder: Path) -> None:
+    simulator = await simulate(sites=1, machines=1, services=0, folders=1)
+    state = simulator.sites["sim-0001"].state
+    for number in range(count):
+        state.add_service("Planning" if number % 10 else "", f"S{number:05}", "MapServer")
+    kept = await saved(write_inventory(simulator), store)
+    record = store.sites(kept)["sim-0001"]
+    assert (record.outcome, record.failed) == ("ok", {})
+    assert sum(name.startswith("services/definition/") for name in record.pieces) == count
+    states = store.load(record.pieces["services/states/Planning"])
+    assert len(states) == count - len(store.load(record.pieces["services/states/-"])) == count * 9 // 10
+    asked = [entry for entry in simulator.ledger if entry.path.endswith("/report")]
+    assert len(asked) == -(-len(states) // 2000) + -(-count // 10 // 2000)
+    done = export(store, kept, folder)
+    assert done.files > count
+
+
+async def test_a_site_of_thousands_of_services_is_kept_whole(
+    simulate: Simulate, write_inventory: Write, store: Store, tmp_path: Path
+) -> None:
+    await many_services(2500, simulate, write_inventory, store, tmp_path / "out")
+
+
+@pytest.mark.soak
+async def test_a_site_of_twenty_thousand_services_is_kept_whole(
+    simulate: Simulate, write_inventory: Write, store: Store, tmp_path: Path
+) -> None:
+    await many_services(20_000, simulate, write_inventory, store, tmp_path / "out")
