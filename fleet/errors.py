@@ -6,6 +6,8 @@ FleetError
 │   └── SelectorError     the selector matches nothing, or can't be read
 ├── CoverageError         fewer sites answered than were required
 ├── AuditFailed           a change can't be put on record, and is therefore not sent
+├── StoreFailed           a local store can't be read or written
+├── LockHeld              another process holds what this one needs; the command line ends with status 5
 └── SiteError             one site could not be asked, or said no; `kind` is stable and public
     ├── ConnectFailed TlsFailed CircuitOpen           the site was not reached
     ├── LoginRefused TokenRefused ConfigFailed        it was not possible to sign in
@@ -36,6 +38,7 @@ __all__ = [
     "Forbidden",
     "InventoryError",
     "Kind",
+    "LockHeld",
     "Locked",
     "LoginRefused",
     "NotFound",
@@ -44,6 +47,7 @@ __all__ = [
     "SelectorError",
     "ServerFailed",
     "SiteError",
+    "StoreFailed",
     "TimedOut",
     "TlsFailed",
     "TokenRefused",
@@ -119,6 +123,14 @@ class CoverageError(FleetError):
 
 class AuditFailed(FleetError):
     """The record of a change can't be written; the change was not sent."""
+
+
+class StoreFailed(FleetError):
+    """A store on this machine can't be read or written; what was in it before is as it was."""
+
+
+class LockHeld(FleetError):
+    """Another process holds what this one needs: the text says who, and since when."""
 
 
 class SiteError(FleetError):

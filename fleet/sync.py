@@ -18,10 +18,12 @@ from fleet.fanout.fleet import Selection as AsyncSelection
 from fleet.health import HealthOptions
 from fleet.health import sweep as sweep_async
 from fleet.inventory.model import Inventory, Site
+from fleet.logs import LogQuery, MergedLogs
+from fleet.logs import merged_logs as merged_logs_async
 from fleet.outcome import Outcome
 from fleet.report import Report
 
-__all__ = ["Fleet", "Selection", "sweep"]
+__all__ = ["Fleet", "Selection", "merged_logs", "sweep"]
 
 T = TypeVar("T")
 
@@ -123,6 +125,26 @@ def sweep(selection: Selection, options: HealthOptions | None = None, **more: An
         return await sweep_async(selection._selection, options, **more)
 
     return _done(selection._portal, go)
+
+
+def merged_logs(
+    selection: Selection, query: LogQuery | None = None, **options: Any
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The log records of *selection* as (site, record), the newest first; options and errors as in `fleet.logs.merged_logs`.
+
+    Leaving the loop early cancels what is under way. A site that fails is not told here: `fleet.logs` has the report.
+    """
+
+    def opened() -> Any:
+        return merged_logs_async(selection._selection, query, **options)
+
+    async def following(records: MergedLogs) -> list[tuple[str, dict[str, Any]]]:
+        return await records.batch()
+
+    make: Callable[[], Any] = opened
+    with selection._portal.wrap_async_context_manager(selection._portal.call(make)) as records:
+        while batch := _done(selection._portal, following, records):
+            yield from batch
 
 
 def _done(portal: BlockingPortal, work: Callable[..., Awaitable[T]], *arguments: Any) -> T:

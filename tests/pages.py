@@ -122,10 +122,12 @@ def ill(document: Document) -> list[tuple[str, str]]:
 
 
 def plain(text: str) -> str:
-    """*text* without what differs from run to run: times, durations, ports, names of requests."""
+    """*text* without what differs from run to run: times, durations, ports, sizes, names of requests and snapshots."""
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?", "TIME", text)
     text = re.sub(r'("elapsed": ?|time="|time=|seconds=|"seconds": ?)\d+(\.\d+)?', r"\g<1>0", text)
     text = re.sub(r"\b\d+(\.\d+)? (s|ms)\b", "0 s", text)
+    text = re.sub(r"\b\d{8}T\d{6}Z-[0-9a-f]{8}\b", "ID", text)
+    text = re.sub(r"\b\d+(\.\d+)? (B|kB|MB)\b", "0 B", text)
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 

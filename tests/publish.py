@@ -8,7 +8,7 @@ from typing import Any
 from fleet.simulator import SimulatedSite
 from tests.wire import ask, sign_in
 
-__all__ = ["publish", "upload"]
+__all__ = ["TOOL", "publish", "upload"]
 
 TOOL = "rest/services/System/PublishingTools/GPServer/Publish%20Service%20Definition"
 

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any, get_args
 
 import fleet
-from fleet import health, ops, sync
+from fleet import health, logs, ops, sync
 from fleet.admin.operation import Operation
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "python-api.md"
@@ -37,7 +37,15 @@ ARGUMENTS: dict[str, Any] = {
 }
 """What stands for the parameters of operations, where a path is shown; for any other its name does."""
 
-NOT_MADE = ("Selection", "SiteClient", "health.Facts", "sync.Fleet", "sync.Selection")
+NOT_MADE = (
+    "Selection",
+    "SiteClient",
+    "health.Facts",
+    "logs.FollowedLogs",
+    "logs.MergedLogs",
+    "sync.Fleet",
+    "sync.Selection",
+)
 """Classes that no caller makes by hand."""
 
 
@@ -49,6 +57,10 @@ def generated() -> str:
     parts += ["## fleet.health\n", "What a [check of your own](../how-to/write-a-health-check.md) works with.\n"]
     for name in ("Facts", "Limits"):
         parts += _documented(f"health.{name}", getattr(health, name))
+    parts += ["## fleet.logs\n", f"{_first(logs)} [How to](../how-to/read-logs-of-many-sites.md).\n"]
+    parts += [
+        part for name in logs.__all__ if name != "LEVELS" for part in _documented(f"logs.{name}", getattr(logs, name))
+    ]
     parts += ["## fleet.sync\n", f"{_first(sync)}\n"]
     parts += [part for name in sync.__all__ for part in _documented(f"sync.{name}", getattr(sync, name))]
     parts += ["## fleet.ops\n", f"{_first(ops)}\n"]

@@ -10,7 +10,6 @@ from fleet.aggregate.groups import Diff, Groups
 from fleet.aggregate.matrix import Matrix
 from fleet.aggregate.query import compile_query
 from fleet.aggregate.statistics import Statistics
-from fleet.aggregate.timeline import Timeline
 from fleet.aggregate.union import Union
 from fleet.errors import UsageError
 
@@ -21,7 +20,6 @@ __all__ = [
     "Groups",
     "Matrix",
     "Statistics",
-    "Timeline",
     "Union",
     "compile_query",
     "fold",

@@ -6,12 +6,17 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-__all__ = ["Mask", "escaped", "leaves"]
+__all__ = ["Mask", "escaped", "leaves", "unescaped"]
 
 
 def escaped(part: str | int) -> str:
     """*part* as it stands in a path."""
     return str(part).replace("~", "~0").replace("/", "~1")
+
+
+def unescaped(part: str) -> str:
+    """The name that stands escaped in a path."""
+    return part.replace("~1", "/").replace("~0", "~")
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -48,13 +53,14 @@ class Mask:
             return {
                 key: self._strip(inner, below)
                 for key, inner in value.items()
-                if not self._hides(below := f"{path}/{escaped(key)}")
+                if not self.hides(below := f"{path}/{escaped(key)}")
             }
         if isinstance(value, list):
             return [self._strip(inner, f"{path}/{number}") for number, inner in enumerate(value)]
         return value
 
-    def _hides(self, path: str) -> bool:
+    def hides(self, path: str) -> bool:
+        """Whether the member at *path* is left out."""
         return any(pattern.fullmatch(path) for pattern in self._patterns)
 
 

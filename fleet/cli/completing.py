@@ -25,6 +25,8 @@ __all__ = [
     "paths",
     "selectors",
     "sites",
+    "snapshots",
+    "snapshots_or_sites",
 ]
 
 Completions = list[CompletionItem[str]]
@@ -92,6 +94,35 @@ def sites(ctx: click.Context, incomplete: str) -> Iterator[tuple[str, str | None
     for name, url in _names(ctx).sites.items():
         if name.startswith(incomplete):
             yield name, url
+
+
+def _snapshots(incomplete: str) -> Iterator[tuple[str, str | None]]:
+    from fleet.outcome import timestamp
+    from fleet.snapshots.store import Store
+
+    for kept in reversed(Store().look()[0]):
+        for name in filter(None, (kept.name, kept.id)):
+            if name.startswith(incomplete):
+                yield name, timestamp(kept.made)
+    if "latest".startswith(incomplete):
+        yield "latest", "the newest"
+
+
+@_quietly
+def snapshots(ctx: click.Context, incomplete: str) -> Iterator[tuple[str, str | None]]:
+    """Names and IDs of snapshots, the newest first."""
+    yield from _snapshots(incomplete)
+
+
+@_quietly
+def snapshots_or_sites(ctx: click.Context, incomplete: str) -> Iterator[tuple[str, str | None]]:
+    """What a comparison may begin with: most sites, one of them, a snapshot."""
+    if "majority".startswith(incomplete):
+        yield "majority", "what most sites have"
+    for name, url in _names(ctx).sites.items():
+        if name.startswith(incomplete):
+            yield name, url
+    yield from _snapshots(incomplete)
 
 
 @_quietly

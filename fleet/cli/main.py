@@ -12,7 +12,7 @@ import click
 
 from fleet._version import __version__
 from fleet.cli.streams import prepare, silence
-from fleet.errors import FleetError, UsageError
+from fleet.errors import FleetError, LockHeld, UsageError
 
 __all__ = ["cli", "run"]
 
@@ -20,12 +20,16 @@ COMMANDS = {
     "audit": ("fleet.cli.audit", "Show who changed what, where, and what became of it."),
     "call": ("fleet.cli.call", "Call any admin or REST path on the selected sites and merge the answers."),
     "completion": ("fleet.cli.completion", "Print the completion script for a shell."),
+    "diff": ("fleet.cli.diff", "Tell what differs between sites, or from a snapshot, by service and property."),
     "health": ("fleet.cli.health", "Tell the health of every selected site, and what to do about it."),
     "init": ("fleet.cli.init", "Make an inventory.toml: ask for a site and an account, and test them."),
     "inventory": ("fleet.cli.inventory", "List, show, check and draw the inventory."),
+    "logs": ("fleet.cli.records", "Query, follow and count the log records of all sites as one log."),
     "services": ("fleet.cli.services", "List, start, stop and change services."),
+    "sql": ("fleet.cli.sql", "Ask all selected sites in SQL."),
     "operations": ("fleet.cli.operations", "List the operations of the API, and explain one."),
     "simulate": ("fleet.cli.simulate", "Run local ArcGIS Server sites that speak the real wire protocol."),
+    "snapshot": ("fleet.cli.snapshot", "Keep what the sites hold: save, list, show, export and prune snapshots."),
 }
 
 
@@ -99,6 +103,9 @@ def run(arguments: list[str] | None = None) -> int:
     except UsageError as error:
         _say(str(error))
         return 2
+    except LockHeld as error:
+        _say(str(error))
+        return 5
     except FleetError as error:
         _say(str(error))
         return 1

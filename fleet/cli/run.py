@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, TextIO
 
 import anyio
+import anyio.to_thread
 import click
 
 from fleet import places, platform
@@ -78,12 +79,15 @@ def run_on_sites(
     record: bool = True,
     changes: bool = False,
     before: Callable[[Fleet, Selection], None] | None = None,
+    rows: bool = False,
+    live: bool = True,
 ) -> int:
     """Open the fleet that *common* names, await *work*, *write* its report and record it; the exit status.
 
     *write* may return a status of its own in place of the report's. *before* is called before the event loop runs and
     before anything is sent: it may ask the user, and raise. *changes* says that what is in flight must not be cancelled
-    only because nobody reads the answers any more.
+    only because nobody reads the answers any more. With *rows* the work writes rows by itself, in any format: `lines` of
+    its session takes them. *live* False is for work without an end, of which no line tells how far it is.
     """
     inventory = load_inventory(common)
     # The inventory lives until the end: the collector need not look at it again and again.
@@ -102,7 +106,7 @@ def run_on_sites(
     _refuse_commands(selection.sites)
     if before is not None:
         before(fleet, selection)
-    line = LiveLine.on_stderr(wanted=not common.quiet)
+    line = LiveLine.on_stderr(wanted=live and not common.quiet)
     stderr = line.above(sys.stderr)
     if trace:
         _trace(fleet, stderr)
@@ -117,7 +121,7 @@ def run_on_sites(
         else:
             stop.launch_no_more()
 
-    lines = LineWriter(line.above(sys.stdout), broken) if common.format == "ndjson" else None
+    lines = LineWriter(line.above(sys.stdout), broken) if rows or common.format == "ndjson" else None
     interrupts = Interrupts(stop, lambda text: say(text, stderr))
 
     @contextmanager
@@ -232,6 +236,24 @@ class LineWriter:
                 self._stream.flush()
         except OSError as error:
             self._failed(error)
+
+    async def text(self, text: str) -> None:
+        """Write *text*, whole lines, beside the event loop: who reads slowly must not let the sites seem slow.
+
+        Not so on a terminal, which is quick, and on which the live line must not be drawn in between.
+        """
+        if self._error is None:
+            try:
+                if self._stream.isatty():
+                    self._put(text)
+                else:
+                    await anyio.to_thread.run_sync(self._put, text, abandon_on_cancel=True)
+            except OSError as error:
+                self._failed(error)
+
+    def _put(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
 
     async def keep_flushing(self) -> None:
         """Flush what was written last, until cancelled: no line waits for the next one."""

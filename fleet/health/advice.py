@@ -18,7 +18,7 @@ BY_KIND: dict[Kind, str] = {
     "fleet call admin/info",
     "not_found": f"see whether the url is that of a site: {LOOK}",
     "locked": "wait until the other administrative operation is over, and ask again: fleet health",
-    "server": "look at the site's log: fleet call admin/logs/query -p level=SEVERE --merge union",
+    "server": "look at the site's log: fleet logs query --level SEVERE",
     "protocol": f"see what answers there: {LOOK}",
     "too_large": f"see what answers there: {LOOK}",
     "redirect": f"see where the site sends its callers: {LOOK}",

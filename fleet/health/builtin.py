@@ -51,7 +51,7 @@ async def _healthcheck(facts: Facts, limits: Limits) -> Finding:
             status="critical",
             saw=f"the health check fails: {error.message}",
             wanted=wanted,
-            advice=f"look at the site's log: fleet call admin/logs/query -p level=SEVERE --merge union -s {site}",
+            advice=f"look at the site's log: fleet logs query --level SEVERE -s {site}",
         )
     healthy = as_bool(answer.get("success"))
     if healthy is None:
@@ -62,7 +62,7 @@ async def _healthcheck(facts: Facts, limits: Limits) -> Finding:
         status="critical",
         saw="the health check says that the site is not healthy",
         wanted=wanted,
-        advice=f"look at the site's log: fleet call admin/logs/query -p level=SEVERE --merge union -s {site}",
+        advice=f"look at the site's log: fleet logs query --level SEVERE -s {site}",
     )
 
 
@@ -353,9 +353,7 @@ async def _log_errors(facts: Facts, limits: Limits) -> Finding:
         status=status,
         saw=f"{count}{' or more' if answer.get('hasMore') is True else ''} SEVERE records in {span}",
         wanted=f"fewer than {limits.warning or limits.critical or 0:g}",
-        advice=""
-        if status == "ok"
-        else f"fleet call admin/logs/query -p level=SEVERE --merge union -s {facts.client.site.name}",
+        advice="" if status == "ok" else f"fleet logs query --level SEVERE -s {facts.client.site.name}",
         items=tuple(dict.fromkeys(messages))[:20],
     )
 

@@ -15,6 +15,7 @@ if sys.platform == "win32":
         raise_descriptor_limit,
         secure_folder,
         sync_folder,
+        try_lock,
     )
 else:
     from fleet.platform.posix import (
@@ -27,6 +28,7 @@ else:
         raise_descriptor_limit,
         secure_folder,
         sync_folder,
+        try_lock,
     )
 
 __all__ = [
@@ -39,4 +41,5 @@ __all__ = [
     "raise_descriptor_limit",
     "secure_folder",
     "sync_folder",
+    "try_lock",
 ]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import msvcrt
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+assert sys.platform == "win32"
+
+LOCKED_AT = 1 << 30
+"""The byte that stands for the whole file in a lock: beyond what anybody reads, which would be refused."""
 
 TERMINATION_SIGNALS: tuple[int, ...] = (
     signal.SIGINT,
@@ -55,3 +61,15 @@ def secure_folder(path: Path, ours: tuple[str, ...]) -> None:
 
 def sync_folder(path: Path) -> None:
     """Renames are durable with the file system's journal there."""
+
+
+def try_lock(descriptor: int) -> bool:
+    """Take the lock of an open file for this process alone, until it is closed; False where another one holds it."""
+    os.lseek(descriptor, LOCKED_AT, os.SEEK_SET)
+    try:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    except OSError:
+        return False
+    finally:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    return True

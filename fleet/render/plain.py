@@ -53,13 +53,12 @@ _ENCODER = msgspec.json.Encoder(enc_hook=_leave_to_the_other)
 
 def outcome_line(outcome: Outcome) -> str:
     """*outcome* as one line of ndjson, in printable ASCII."""
-    data = outcome.to_dict()
-    return _quickly(data) or _compact(data)
+    return as_line(outcome.to_dict())
 
 
 def as_line(value: Any) -> str:
     """*value* as JSON on one line, in printable ASCII."""
-    return _compact(value)
+    return _quickly(value) or _compact(value)
 
 
 def as_json(value: Any) -> str:

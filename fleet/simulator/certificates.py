@@ -206,10 +206,10 @@ def import_existing(call: Call) -> Reply:
 
 
 def update(call: Call) -> Reply:
-    """A new key and certificate under the alias that is there."""
+    """A new key and certificate under the alias that is there, at once and without a restart."""
     machine = _machine(call)
     alias = _alias(call, machine)
-    _import_pair(call, machine, alias, _file(call), call.need("certPassword"))
+    _import_pair(call, machine, alias, _file(call), call.need("password"))
     _serve_again(call, machine, alias)
     return Reply(dict(SUCCESS), changed=True)
 

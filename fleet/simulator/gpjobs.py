@@ -1,4 +1,4 @@
-"""Jobs of the geoprocessing services of a simulated site: listed, cancelled, deleted, purged."""
+"""Jobs of the geoprocessing services of a simulated site: asked for in pages, cancelled, deleted, purged."""
 
 from __future__ import annotations
 
@@ -6,36 +6,40 @@ import random
 from typing import Any
 
 from fleet.simulator.call import SUCCESS, Call, Route, missing, route, service_of
+from fleet.simulator.logs import moment
 from fleet.simulator.state import Service, SiteState
 from fleet.simulator.wire import Reply, admin_failure
 
-__all__ = ["ROUTES", "WAITING", "new_job"]
+__all__ = ["ROUTES", "new_job"]
 
-WAITING = ("esriJobSubmitted", "esriJobWaiting", "esriJobExecuting")
+QUEUED = ("esriJobNew", "esriJobSubmitted", "esriJobWaiting")
+"""States of jobs that have not begun."""
+
+STANDING = (*QUEUED, "esriJobExecuting", "esriJobCancelling")
 """States of jobs that have not ended."""
 
-ENDED = ("esriJobSucceeded", "esriJobSucceeded", "esriJobFailed", "esriJobCancelled", "esriJobTimedOut")
+ENDED = ("esriJobSucceeded", "esriJobSucceeded", "esriJobFailed", "esriJobCancelled")
+SINCE = 10.61
 
 
 def new_job(state: SiteState, service: Service, status: str, age: float, user: str) -> dict[str, Any]:
-    """A job of *service* that was submitted *age* seconds ago."""
+    """A job of *service* that was submitted *age* seconds ago; it runs on the first machine."""
     submitted = round((state.clock() - age) * 1000)
-    ended = status not in WAITING
     state.kept["gp_jobs"] = state.kept.get("gp_jobs", 0) + 1
+    identity = f"jg{state.kept['gp_jobs']:08x}"
     return {
-        "jobId": f"jg{state.kept['gp_jobs']:08x}",
-        "jobStatus": status,
+        "jobId": identity,
         "submittedTime": submitted,
-        "startTime": submitted + 500,
-        "endTime": submitted + round(min(age, 60) * 1000) if ended else None,
-        "taskName": service.name,
-        "userName": user,
-        "machineName": next(iter(state.machines), ""),
+        "endTime": None if status in STANDING else submitted + round(min(age, 60) * 1000),
+        "status": status,
+        "username": user,
+        "machinename": next(iter(state.machines), ""),
+        "url": f"/rest/services/{service.key.rpartition('.')[0]}/GPServer/{service.name}/jobs/{identity}",
     }
 
 
 def _jobs(call: Call) -> list[dict[str, Any]]:
-    """The jobs of the service; a service that the seed made has had some before it is first asked."""
+    """The jobs of the service; one that the seed made has had some before it is first asked."""
     service, state = service_of(call), call.site.state
     if service.type != "GPServer":
         raise missing(call)
@@ -43,16 +47,47 @@ def _jobs(call: Call) -> list[dict[str, Any]]:
     if service.origin not in filled:
         filled.add(service.origin)
         chosen = random.Random(f"{state.seed}/{state.name}/{service.origin}/jobs")
-        for status in (*(chosen.choice(ENDED) for _ in range(chosen.randint(2, 5))), "esriJobExecuting"):
-            age = chosen.uniform(1, 120) if status in WAITING else chosen.uniform(3600, 30 * 86_400)
-            service.jobs.append(new_job(state, service, status, age, chosen.choice(("editor1", "planner1"))))
+        for status in (
+            *(chosen.choice(ENDED) for _ in range(chosen.randint(2, 5))),
+            "esriJobExecuting",
+            "esriJobWaiting",
+        ):
+            age = chosen.uniform(1, 120) if status in STANDING else chosen.uniform(3600, 30 * 86_400)
+            service.jobs.append(new_job(state, service, status, age, chosen.choice(("planning-editor", "web-viewer"))))
     return service.jobs
 
 
-def jobs(call: Call) -> Reply:
-    """All jobs, or those in one state; the shape is a guess."""
-    wanted = call.get("status") or call.get("jobStatus") or ""
-    return Reply({"jobs": [job for job in _jobs(call) if wanted in ("", job["jobStatus"])]})
+def resource(call: Call) -> Reply:
+    _jobs(call)
+    return Reply({"resources": ["query", "statistics"]})
+
+
+def query(call: Call) -> Reply:
+    """The newest first, in pages; `nextStart` is -1 on the last one. `startTime` is the earlier border."""
+    found = sorted(_jobs(call), key=lambda job: (-job["submittedTime"], job["jobId"]))
+    earliest, latest = moment(call.get("startTime"), 0), moment(call.get("endTime"), 2**62)
+    asked = {"status": call.get("jobStatus"), "username": call.get("userName")}
+    found = [
+        job
+        for job in found
+        if earliest <= job["submittedTime"] <= latest
+        and all(value in (None, "", job[name]) for name, value in asked.items())
+    ]
+    start, number = max(1, call.whole("start", 1)), max(1, call.whole("number", 10))
+    page = found[start - 1 : start - 1 + number]
+    following = start + number if start - 1 + number < len(found) else -1
+    told = {name: call.get(name) for name in ("startTime", "endTime", "jobStatus", "userName") if call.get(name)}
+    return Reply(
+        {"total": len(found), "query": told, "num": len(page), "start": start, "nextStart": following, "results": page}
+    )
+
+
+def statistics(call: Call) -> Reply:
+    """How many jobs are in each state; the shape is a guess."""
+    counts: dict[str, int] = {}
+    for job in _jobs(call):
+        counts[job["status"]] = counts.get(job["status"], 0) + 1
+    return Reply({"statistics": [{"status": status, "count": count} for status, count in sorted(counts.items())]})
 
 
 def _job(call: Call) -> dict[str, Any]:
@@ -66,37 +101,40 @@ def job(call: Call) -> Reply:
     return Reply(_job(call))
 
 
+def _end(call: Call, found: dict[str, Any]) -> None:
+    found["status"], found["endTime"] = "esriJobCancelled", round(call.site.state.clock() * 1000)
+
+
 def cancel(call: Call) -> Reply:
     """Only a job that has not ended can be cancelled."""
     found = _job(call)
-    if found["jobStatus"] not in WAITING:
+    if found["status"] not in STANDING:
         raise admin_failure(500, f"The job '{found['jobId']}' has ended and can't be cancelled.")
-    found["jobStatus"], found["endTime"] = "esriJobCancelled", round(call.site.state.clock() * 1000)
+    _end(call, found)
     return Reply(dict(SUCCESS), changed=True)
 
 
 def delete(call: Call) -> Reply:
-    """Only a job that has ended can be deleted."""
-    found = _job(call)
-    if found["jobStatus"] in WAITING:
-        raise admin_failure(500, f"The job '{found['jobId']}' has not ended; cancel it first.")
-    service_of(call).jobs.remove(found)
+    """The job is cancelled where it still runs, and nothing is left of it."""
+    service_of(call).jobs.remove(_job(call))
     return Reply(dict(SUCCESS), changed=True)
 
 
 def purge(call: Call) -> Reply:
-    """Every job that has ended is gone."""
-    kept = _jobs(call)
-    kept[:] = [one for one in kept if one["jobStatus"] in WAITING]
+    """Whatever has not begun is cancelled."""
+    for one in _jobs(call):
+        if one["status"] in QUEUED:
+            _end(call, one)
     return Reply(dict(SUCCESS), changed=True)
 
 
 _BASE = "admin/services/<service>/jobs"
 ROUTES: tuple[Route, ...] = (
-    route("GET POST", _BASE, jobs, since=10.4),
-    route("GET POST", f"{_BASE}/query", jobs, since=10.4),
-    route("POST", f"{_BASE}/purge", purge, changes=True, since=10.4),
-    route("GET POST", f"{_BASE}/<job>", job, since=10.4),
-    route("POST", f"{_BASE}/<job>/cancel", cancel, changes=True, since=10.4),
-    route("POST", f"{_BASE}/<job>/delete", delete, changes=True, since=10.4),
+    route("GET POST", _BASE, resource, since=SINCE),
+    route("GET POST", f"{_BASE}/query", query, since=SINCE),
+    route("GET POST", f"{_BASE}/statistics", statistics, since=SINCE),
+    route("POST", f"{_BASE}/purgeQueue", purge, changes=True, since=SINCE),
+    route("GET POST", f"{_BASE}/<job>", job, since=SINCE),
+    route("POST", f"{_BASE}/<job>/cancel", cancel, changes=True, since=SINCE),
+    route("POST", f"{_BASE}/<job>/delete", delete, changes=True, since=SINCE),
 )

@@ -113,10 +113,32 @@ def submit(call: Call) -> Reply:
     if kept is None or not kept["item"]["committed"]:
         raise rest_failure(400, "Unable to complete operation.", (f"The item '{identity[:40]}' does not exist.",))
     jobs = state.kept.setdefault("publishing", {})
-    job = {"at": state.clock(), "item": identity, "done": False}
+    changed = call.json_object("in_config_overwrite") if call.get("in_config_overwrite") else {}
+    job = {"at": state.clock(), "item": identity, "done": False, "changed": changed, "user": call.user or ""}
     key = f"j{len(jobs) + 1:08x}"
     jobs[key] = job
     return Reply({"jobId": key, "jobStatus": "esriJobSubmitted"}, content_type=REST_TYPE, changed=True)
+
+
+def _publish(call: Call, job: dict[str, Any], kept: dict[str, Any]) -> None:
+    """Make the service, as the definition has it or as it was changed; one of that name gets the new definition."""
+    state, changed = call.site.state, job["changed"]
+    given = changed.get("service")
+    given = given if isinstance(given, dict) else {}
+    folder = str(changed.get("folderName") or "").strip("/")
+    name = str(given.get("serviceName") or _name_in(kept["item"]["itemName"]))
+    kind = str(given.get("type") or "MapServer")
+    if folder:
+        state.folder_names.setdefault(folder, "")
+    former = state.find(folder, name, kind)
+    service = state.add_service(folder, name, kind)
+    if former is not None:
+        service.permissions, service.item = former.permissions, former.item
+        service.owner, service.created = former.owner, former.created
+    service.definition |= given
+    service.owner = service.owner or job["user"]
+    service.touched(job["user"], state.clock())
+    state.log("INFO", (8004, f"Service '{service.key}' was published."), source=service.key, user=job["user"])
 
 
 def published(call: Call) -> Reply:
@@ -137,8 +159,7 @@ def published(call: Call) -> Reply:
         kept = state.uploads.get(job["item"])
         job["failed"] = kept is None
         if kept is not None:
-            service = state.add_service("", _name_in(kept["item"]["itemName"]), "MapServer")
-            state.log("INFO", (8004, f"Service '{service.key}' was published."), source=service.key)
+            _publish(call, job, kept)
     if job["failed"]:
         messages.append({"type": "esriJobMessageTypeError", "description": "The definition is no longer there."})
         return Reply({"jobId": key, "jobStatus": "esriJobFailed", "messages": messages}, content_type=REST_TYPE)

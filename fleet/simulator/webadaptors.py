@@ -99,9 +99,8 @@ def config(call: Call) -> Reply:
 
 
 def update_config(call: Call) -> Reply:
-    given = (
-        call.json_object("webAdaptorConfig") if call.get("webAdaptorConfig") else {"sharedKey": call.need("sharedKey")}
-    )
+    """Every web adaptor must register again with the new key."""
+    given = call.json_object("webAdaptorsConfig")
     if not isinstance(given.get("sharedKey"), str) or not given["sharedKey"]:
         raise admin_failure(500, "java.lang.NullPointerException")
     call.site.state.kept["webadaptors_config"] = given

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from fleet.snapshots.store import Store
 from tests.acceptance.terminals import FLEET, Terminal
+from tests.crashing import write_one
 
 INVENTORY = """
 [defaults]
@@ -214,3 +216,16 @@ def test_five_hundred_sites_are_completed_at_once(tmp_path: Path) -> None:
         for _ in range(7)
     ]
     assert min(completion for _, completion in turns) < 2.5 * min(start for start, _ in turns), turns
+
+
+def test_snapshots_are_completed_by_name_and_id(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET_STATE_DIR", str(folder / "state"))
+    store = Store()
+    write_one(store, 1, name="before-upgrade")
+    write_one(store, 2)
+    first, second = (kept.id for kept in store.snapshots())
+    assert completed(folder, "snapshot", "show", "") == [second, "before-upgrade", first, "latest"]
+    assert completed(folder, "diff", "--from", "be") == ["before-upgrade"]
+    assert completed(folder, "diff", "--baseline", "ma") == ["majority"]
+    assert completed(folder, "diff", "--baseline", "gis-0001") == ["gis-0001"]
+    assert completed(folder, "snapshot", "export", "la") == ["latest"]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.aggregate import MODES, Aggregator, Timeline, make_aggregator
+from fleet.aggregate import MODES, Aggregator, make_aggregator
 from fleet.aggregate.diffing import difference
 from fleet.health.verdicts import Verdicts
 
@@ -28,16 +28,10 @@ values = st.recursive(
 answers = st.dictionaries(st.sampled_from(SITES), values, max_size=8).map(lambda found: list(found.items()))
 
 
-def time_of(row: Any) -> float | None:
-    time = row.get("time") if isinstance(row, dict) else None
-    return float(time) if isinstance(time, int) else None
-
-
 MAKERS: dict[str, Callable[[], Aggregator[Any]]] = {
     **{mode: (lambda mode=mode: make_aggregator(mode, order=ORDER)) for mode in MODES},
     "diff_with_baseline": lambda: make_aggregator("diff", order=ORDER, baseline="s3"),
     "masked": lambda: make_aggregator("group", order=ORDER, mask=["a", "/b/*"]),
-    "timeline": lambda: Timeline(ORDER, time_of),
     "verdicts": lambda: Verdicts(ORDER),
 }
 

@@ -14,6 +14,7 @@ import pytest
 from fleet.admin.catalogue import Entry, catalogue
 from fleet.protocol.release import Release
 from fleet.simulator import SimulatedSite, Simulator
+from fleet.simulator.gpjobs import new_job
 from tests.wire import Answer, ask, first_service, sign_in
 from tools.directory_data import DATA, generated
 
@@ -325,8 +326,8 @@ def concrete(site: SimulatedSite, entry: Entry) -> str:
         "path": "fileShares/maps",
         "store": "ds",
         "dir": "arcgisoutput",
-        "id": "compute",
-        "jobId": "j1",
+        "id": "compute" if "platform" in entry.path else next(iter(site.state.kept["webadaptors"])),
+        "jobId": site.services["Planning/Model.GPServer"].jobs[0]["jobId"] if "GPServer/jobs" in entry.path else "j1",
         "itemID": "i1",
     }
     path = entry.full_path.replace("<name>.GPServer", "Model.GPServer")
@@ -340,7 +341,8 @@ async def prepared(simulate: Simulate, release: str) -> SimulatedSite:
     site = await one(simulate, release=release, services=2, folders=1)
     site.state.folder_names.setdefault("Planning", "")
     site.state.add_service("Planning", "Roads", "MapServer")
-    site.state.add_service("Planning", "Model", "GPServer")
+    model = site.state.add_service("Planning", "Model", "GPServer")
+    model.jobs.append(new_job(site.state, model, "esriJobExecuting", 5.0, "siteadmin"))
     site.state.data_items["/fileShares/maps"] = {"path": "/fileShares/maps", "type": "folder", "info": {}}
     site.state.kept["jobs"] = {"j1": {"id": "j1", "operation": "edit", "status": "COMPLETED", "messages": []}}
     report = {"reportname": "day", "since": "LAST_DAY", "queries": [{"resourceURIs": [], "metrics": []}]}

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fleet.simulator import SimulatedSite, Simulator
-from tests.publish import upload
+from tests.publish import TOOL, upload
 from tests.wire import Answer, admin, ask, first_service, sign_in
 
 Simulate = Callable[..., Awaitable[Simulator]]
@@ -19,26 +19,42 @@ async def one(simulate: Simulate, **options: object) -> SimulatedSite:
     return (await simulate(sites=1, **options)).sites["sim-0001"]
 
 
-async def test_geoprocessing_jobs_are_cancelled_deleted_and_purged(simulate: Simulate) -> None:
+async def test_geoprocessing_jobs_come_in_pages_and_are_cancelled_deleted_and_purged(simulate: Simulate) -> None:
     site = await one(simulate, services=30)
     token = await sign_in(site)
     key = next(key for key, service in site.services.items() if service.type == "GPServer")
     place = f"services/{key}/jobs"
-    jobs = (await admin(site, place, token)).json["jobs"]
-    running = [job["jobId"] for job in jobs if job["jobStatus"] == "esriJobExecuting"]
-    ended = [job["jobId"] for job in jobs if job["jobId"] not in running]
-    assert len(running) == 1
-    assert ended
-    assert (await admin(site, f"{place}/{running[0]}/delete", token)).code == 500, "it has to be cancelled first"
-    assert (await admin(site, f"{place}/{ended[0]}/cancel", token)).code == 500, "it has ended"
-    assert (await admin(site, f"{place}/{running[0]}/cancel", token)).json == DONE
-    assert (await admin(site, f"{place}/{running[0]}", token)).json["jobStatus"] == "esriJobCancelled"
-    assert (await admin(site, f"{place}/{ended[0]}/delete", token)).json == DONE
-    left = (await admin(site, place, token)).json["jobs"]
-    assert {job["jobId"] for job in left} == {job["jobId"] for job in jobs} - {ended[0]}
-    site.services[key].jobs[0]["jobStatus"] = "esriJobExecuting"
-    await admin(site, f"{place}/purge", token)
-    assert [job["jobStatus"] for job in (await admin(site, place, token)).json["jobs"]] == ["esriJobExecuting"]
+    assert (await admin(site, place, token)).json == {"resources": ["query", "statistics"]}
+
+    async def jobs(**asked: str) -> dict[str, str]:
+        """Status by id, of every page."""
+        found, start = {}, "1"
+        while start != "-1":
+            page = (await admin(site, f"{place}/query", token, number="2", start=start, **asked)).json
+            assert page["num"] == len(page["results"]) <= 2
+            found |= {job["jobId"]: job["status"] for job in page["results"]}
+            start = str(page["nextStart"])
+        assert len(found) == page["total"]
+        return found
+
+    before = await jobs()
+    running, waiting = (
+        next(one for one in before if before[one] == state) for state in ("esriJobExecuting", "esriJobWaiting")
+    )
+    ended = next(one for one in before if before[one] not in ("esriJobExecuting", "esriJobWaiting"))
+    assert (await jobs(jobStatus="esriJobExecuting")) == {running: "esriJobExecuting"}
+    owner = (await admin(site, f"{place}/{ended}", token)).json["username"]
+    assert ended in await jobs(userName=owner)
+    assert await jobs(endTime="1000") == {}
+    assert (await admin(site, f"{place}/{ended}/cancel", token)).code == 500, "it has ended"
+    assert (await admin(site, f"{place}/purgeQueue", token)).json == DONE
+    assert await jobs() == {**before, waiting: "esriJobCancelled"}, "what has begun goes on"
+    assert (await admin(site, f"{place}/{running}/cancel", token)).json == DONE
+    assert (await admin(site, f"{place}/{running}", token)).json["status"] == "esriJobCancelled"
+    assert (await admin(site, f"{place}/{ended}/delete", token)).json == DONE
+    assert (await jobs()).keys() == before.keys() - {ended}
+    counts = (await admin(site, f"{place}/statistics", token)).json["statistics"]
+    assert sum(row["count"] for row in counts) == len(before) - 1
     other = next(key for key, service in site.services.items() if service.type != "GPServer")
     assert (await admin(site, f"services/{other}/jobs", token)).code == 404
 
@@ -143,12 +159,12 @@ async def test_exported_definitions_make_the_same_services_again(simulate: Simul
     site = await one(simulate)
     token, key = await sign_in(site), first_service(site)
     before = (await admin(site, f"services/{key}", token)).json
-    item = (await admin(site, "services/exportServices", token)).json["itemID"]
+    place = (await admin(site, "services/exportServices", token)).json["location"]
     await admin(site, f"services/{key}/delete", token)
-    assert (await admin(site, "services/importServices", token, itemID=item)).json == DONE
+    assert (await admin(site, "services/importServices", token, location=place)).json == DONE
     assert (await admin(site, f"services/{key}", token)).json == before
     other = await upload(site, "x.sd", token)
-    assert (await admin(site, "services/importServices", token, itemID=other["itemID"])).code == 500
+    assert (await admin(site, "services/importServices", token, location=other["itemID"])).code == 500
 
 
 async def test_a_web_adaptor_is_edited_and_registers_again_in_its_former_place(simulate: Simulate) -> None:
@@ -163,7 +179,7 @@ async def test_a_web_adaptor_is_edited_and_registers_again_in_its_former_place(s
     await admin(site, f"{place}/update", token, isAdminEnabled="true", httpsPort="8443")
     told = (await admin(site, place, token)).json
     assert (told["isAdminEnabled"], told["httpsPort"], told["machineIP"]) == (True, 8443, "10.0.0.10")
-    await admin(site, "system/webadaptors/config/update", token, sharedKey="another")
+    await admin(site, "system/webadaptors/config/update", token, webAdaptorsConfig='{"sharedKey":"another"}')
     assert (await admin(site, "system/webadaptors/config", token)).json == {"sharedKey": "another"}
 
 
@@ -239,3 +255,28 @@ async def test_a_portal_lets_servers_go_takes_them_back_and_logs_it(simulate: Si
     del query["federatedServers"]
     more = (await ask(f"{portal.url}/portaladmin/logs/query", query, headers=head)).json["logMessages"]
     assert len(more) > len(records), "with those of the servers"
+
+
+async def test_a_definition_is_published_as_it_was_changed_and_again_over_what_is_there(simulate: Simulate) -> None:
+    site = await one(simulate)
+    token = await sign_in(site)
+    item = (await upload(site, "plan.sd", token))["itemID"]
+    told = (await admin(site, f"uploads/{item}/serviceconfiguration.json", token)).json
+
+    async def published(least: int) -> dict[str, Any]:
+        service = {**told["service"], "serviceName": "Plans", "minInstancesPerNode": least}
+        changed = json.dumps({"folderName": "Drafts", "service": service})
+        form = {"token": token, "in_sdp_id": item, "in_config_overwrite": changed}
+        job = (await ask(f"{site.url}/{TOOL}/submitJob", form=form)).json["jobId"]
+        async with asyncio.timeout(20):
+            while (await ask(f"{site.url}/{TOOL}/jobs/{job}", {"token": token})).json[
+                "jobStatus"
+            ] != "esriJobSucceeded":
+                await asyncio.sleep(0.05)
+        return dict((await admin(site, "services/Drafts/Plans.MapServer", token)).json)
+
+    assert (await published(1))["minInstancesPerNode"] == 1
+    place = "services/Drafts/Plans.MapServer/permissions"
+    await admin(site, f"{place}/add", token, principal="map-viewers", isAllowed="false")
+    assert (await published(2))["minInstancesPerNode"] == 2
+    assert "map-viewers" in principals((await admin(site, place, token)).json), "what was granted stays"

@@ -1,0 +1,203 @@
+"""`fleet sql`: a question in SQL over what all selected sites have."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fleet.cli.common import DURATION, Common, output_option, run_options, terminal_of, write_lines
+from fleet.errors import UsageError
+
+if TYPE_CHECKING:
+    from fleet.cli.run import Session
+    from fleet.report import Report
+    from fleet.sql import Answered
+
+__all__ = ["command"]
+
+LONGEST = 1024 * 1024
+
+
+@click.command(name="sql")
+@click.argument("statement", metavar="[QUERY]", required=False)
+@click.option("--schema", is_flag=True, help="Show the tables and columns; with QUERY as a name, those of that table.")
+@click.option("--max-age", type=DURATION, metavar="DURATION", help="Take rows that were fetched before, if no older.")
+@click.option("--max-rows", type=click.IntRange(1), default=1_000_000, show_default=True, help="Limit of the answer.")
+@click.option("--no-pushdown", is_flag=True, help="Fetch all rows of all sites, whatever the query asks of them.")
+@output_option("parquet")
+@run_options
+def command(common: Common, statement: str | None, schema: bool, **given: Any) -> int:
+    """Answer QUERY, a select in SQLite's dialect, from tables of all selected sites, fetched live.
+
+    \b
+    fleet sql --schema services
+    fleet sql "select site, count(*) from services where realTimeState <> configuredState group by site"
+    fleet sql "select * from services where site like 'gis-%' and folderName = 'Planning'" -o csv
+    fleet sql @busy.sql --max-age 10m
+
+    QUERY is the text, @FILE, or - for standard input. Only tables that it names are fetched, and only sites and folders
+    that plain conditions joined by `and` leave over. Times are epoch milliseconds; ago('2h') is two hours ago. A site
+    that fails is in the table _errors and in the coverage; the exit status is then 1.
+    """
+    text = _text_of(statement)
+    if schema or text.strip().startswith("."):
+        return _schema(common, text)
+    if not text.strip():
+        raise UsageError("give a query, or --schema to see the tables")
+    if common.query is not None:
+        raise UsageError("--query is for answers in JSON; say it in SQL")
+    if common.format == "parquet":
+        _require_parquet()
+    from fleet.cli.run import run_on_sites
+
+    kept = None
+    if given["max_age"] is not None:
+        from fleet.sql.cache import Cache
+
+        kept = Cache.open_default(given["max_age"])
+    answers: list[Answered] = []
+
+    async def work(session: Session) -> Report:
+        from fleet.sql import ask
+        from fleet.sql.database import QueryFailed
+
+        try:
+            answer = await ask(
+                session.selection,
+                text,
+                pruned=not given["no_pushdown"],
+                most=given["max_rows"],
+                kept=kept,
+                stop=session.stop,
+                progress=session.progress,
+                before=session.progress.again,
+            )
+        except QueryFailed:
+            if session.stop.cancelled:
+                raise click.Abort from None
+            raise
+        answers.append(answer)
+        return answer.report
+
+    try:
+        return run_on_sites(common, work, lambda report: _write(common, report, answers[0]))
+    finally:
+        if kept is not None:
+            kept.close()
+
+
+def _text_of(query: str | None) -> str:
+    if query is None:
+        return ""
+    try:
+        if query == "-":
+            return sys.stdin.read(LONGEST)
+        if query.startswith("@"):
+            return Path(query[1:]).read_text(encoding="utf-8")[:LONGEST]
+    except OSError as error:
+        raise UsageError(f"{query.removeprefix('@')} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{query.removeprefix('@')} is not UTF-8 text") from None
+    return query
+
+
+def _schema(common: Common, text: str) -> int:
+    """The tables, or the columns of those that *text* names, also as `.tables` and `.schema NAME` have it."""
+    from fleet.inventory.tables import nearest
+    from fleet.render.columns import columns
+    from fleet.render.plain import as_csv, as_json, as_line, as_markdown, shaped
+    from fleet.sql import schema_rows, table_names
+    from fleet.sql.schema import table
+
+    words = text.split()
+    if words and words[0].startswith("."):
+        if words[0] not in (".tables", ".schema"):
+            raise UsageError(f"there is no {words[0]}; there are .tables and .schema [TABLE]")
+        words = words[1:]
+    known = [*table_names(), "_errors"]
+    for name in words:
+        if name not in known:
+            near = nearest(name, known)
+            raise UsageError(f"there is no table {name!r}; " + (f"did you mean {near}?" if near else ", ".join(known)))
+    if words:
+        rows = schema_rows(words, {})
+        shown = ["column", "type", "costly", "meaning"] if len(words) == 1 else None
+        for row in rows:
+            row["costly"] = "a request each" if row["costly"] else ""
+    else:
+        rows = [{"table": name, "meaning": table(name).meaning} for name in table_names()]
+        rows.append({"table": "_errors", "meaning": "tables of sites whose rows are missing, and why"})
+        shown = None
+    match common.format:
+        case "json":
+            click.echo(as_json(rows))
+        case "ndjson":
+            for row in rows:
+                click.echo(as_line(row))
+        case "table":
+            header, cells = shaped(rows, common.columns or shown, common.sort)
+            write_lines(columns(header, cells, terminal_of(), compact=True), terminal_of())
+        case "parquet":
+            raise UsageError("-o parquet is for answers")
+        case form:
+            header, cells = shaped(rows, common.columns or None, common.sort)
+            click.echo(as_csv(header, cells) if form == "csv" else as_markdown(header, cells), nl=False)
+    return 0
+
+
+def _write(common: Common, report: Report, answer: Answered) -> None:
+    """The rows in the format that was asked for; what the answer does not cover is always told."""
+    from dataclasses import replace
+
+    from fleet.cli.run import say
+    from fleet.render.columns import columns, plural
+    from fleet.render.plain import as_csv, as_json, as_line, as_markdown, shaped
+    from fleet.render.table import summary_lines
+
+    rows = answer.dicts()
+    if common.sort or common.columns or common.format in ("table", "csv", "markdown"):
+        names = list(rows[0]) if rows else list(answer.columns)
+        header, cells = shaped(rows, common.columns or None, common.sort, say)
+        header = header or names
+    terminal = terminal_of()
+    told = [*([] if common.quiet else [plural(len(rows), "row")]), *summary_lines(report, terminal)]
+    if not report.outcomes:
+        told = told[: 0 if common.quiet else 1]
+    match common.format:
+        case "json":
+            click.echo(as_json(replace(report, merged=report.merged).to_dict()))
+            return
+        case "table":
+            write_lines([*columns(header, cells, terminal), ""], terminal)
+            write_lines(told, terminal)
+            return
+        case "ndjson":
+            for row in rows:
+                sys.stdout.write(as_line(row) + "\n")
+        case "csv":
+            click.echo(as_csv(header, cells), nl=False)
+        case "markdown":
+            click.echo(as_markdown(header, cells), nl=False)
+        case "parquet":
+            _write_parquet(answer)
+    if not report.ok or not common.quiet:
+        click.echo("\n".join(told), err=True)
+
+
+def _require_parquet() -> None:
+    try:
+        import duckdb  # noqa: F401
+    except ImportError:
+        raise UsageError("-o parquet needs DuckDB: install arcgis-fleet[sql]; nothing was sent") from None
+    if sys.stdout.isatty():
+        raise UsageError("-o parquet is binary: send it to a file (fleet sql … -o parquet > rows.parquet)")
+
+
+def _write_parquet(answer: Answered) -> None:
+    from fleet.sql.parquet import as_parquet
+
+    sys.stdout.flush()
+    sys.stdout.buffer.write(as_parquet(answer.dicts(), answer.columns))
