@@ -10,6 +10,7 @@ from fleet.cli.changing import Consent, change_options, run_verb
 from fleet.cli.common import DURATION, Common, output_option, run_options
 from fleet.cli.listing import list_rows, where_option
 from fleet.cli.service_changes import delete, edit, provider, rename
+from fleet.cli.service_jobs import jobs
 from fleet.cli.service_manifest import manifest
 from fleet.cli.service_options import (
     chosen,
@@ -19,6 +20,7 @@ from fleet.cli.service_options import (
     services_argument,
 )
 from fleet.cli.service_permissions import permissions
+from fleet.cli.service_publish import publish
 from fleet.cli.service_sets import sets
 from fleet.errors import UsageError
 
@@ -261,5 +263,5 @@ def restart(common: Common, consent: Consent, **given: Any) -> int:
     return _change(common, consent, Restart, given)
 
 
-for each in (delete, edit, manifest, permissions, provider, rename, sets):
+for each in (delete, edit, jobs, manifest, permissions, provider, publish, rename, sets):
     command.add_command(each)
