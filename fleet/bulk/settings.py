@@ -12,7 +12,7 @@ from typing import Any
 from fleet.errors import UsageError
 from fleet.protocol.fields import as_bool, as_int
 
-__all__ = ["Edits", "SettingRefused", "differences", "edited", "leaves"]
+__all__ = ["Edits", "SettingRefused", "as_before", "by_type", "differences", "edited", "leaves"]
 
 OWN_NAMES = ("serviceName", "type", "folderName")
 """Members that say which service it is: renaming and moving are operations of their own."""
@@ -101,7 +101,7 @@ def _set(definition: dict[str, Any], path: str, text: str, force: bool) -> None:
     known = key in owner
     if not known and not force:
         raise _unknown(path, definition)
-    owner[key] = _as_before(owner[key], text, path) if known else _new(path, text)
+    owner[key] = as_before(owner[key], text, path) if known else _new(path, text)
 
 
 def _place(definition: dict[str, Any], path: str, force: bool) -> tuple[dict[str, Any], str]:
@@ -141,8 +141,8 @@ def _unknown(path: str, definition: Mapping[str, Any]) -> SettingRefused:
     return SettingRefused(f"it has no setting {path}; {near}--force adds it all the same")
 
 
-def _as_before(before: Any, text: str, path: str) -> Any:
-    """*text* as the type of value that stands there."""
+def as_before(before: Any, text: str, path: str) -> Any:
+    """*text* as the type of the value *before*, which stands at *path*; raises `SettingRefused`."""
     if isinstance(before, bool):
         value = as_bool(text)
         if value is None:
@@ -217,17 +217,22 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
             yield from leaves(inner, f"{path}.{key}" if path else str(key))
-    elif path.rpartition(".")[2] == "extensions" and isinstance(value, list) and _named(value):
-        for one in value:
-            rest = {key: inner for key, inner in one.items() if key != "typeName"}
-            yield from leaves(rest, f"{path}.{one['typeName']}")
+    elif path.rpartition(".")[2] == "extensions" and isinstance(value, list) and (named := by_type(value)):
+        for name, one in named.items():
+            yield from leaves({key: inner for key, inner in one.items() if key != "typeName"}, f"{path}.{name}")
     else:
         yield path, value
 
 
-def _named(extensions: Sequence[Any]) -> bool:
-    names = [one.get("typeName") if isinstance(one, Mapping) else None for one in extensions]
-    return bool(names) and all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+def by_type(extensions: Sequence[Any]) -> dict[str, Mapping[str, Any]] | None:
+    """*extensions* by their type; None where two have the same, or one has none."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for one in extensions:
+        name = one.get("typeName") if isinstance(one, Mapping) else None
+        if not isinstance(name, str) or name in found:
+            return None
+        found[name] = one
+    return found
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -22,6 +22,7 @@ from fleet.cli.service_options import (
 from fleet.cli.service_permissions import permissions
 from fleet.cli.service_publish import publish
 from fleet.cli.service_sets import sets
+from fleet.cli.service_transfer import copy_settings, export, import_
 from fleet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -263,5 +264,18 @@ def restart(common: Common, consent: Consent, **given: Any) -> int:
     return _change(common, consent, Restart, given)
 
 
-for each in (delete, edit, jobs, manifest, permissions, provider, publish, rename, sets):
+for each in (
+    copy_settings,
+    delete,
+    edit,
+    export,
+    import_,
+    jobs,
+    manifest,
+    permissions,
+    provider,
+    publish,
+    rename,
+    sets,
+):
     command.add_command(each)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.bulk.portable import carried, carried_over
 from fleet.bulk.settings import Edits, SettingRefused, differences, edited
 from fleet.errors import UsageError
 
@@ -153,3 +154,30 @@ def test_what_no_edit_may_touch_is_a_usage_error() -> None:
             Edits(settings=((path, "x"),))
     with pytest.raises(UsageError, match="at once"):
         Edits(enable=("KmlServer",), disable=("kmlserver",))
+
+
+@given(definitions())
+def test_a_definition_carried_over_to_itself_stays_as_it_is(definition: dict[str, Any]) -> None:
+    assert carried_over(definition, definition, carried()) == definition
+
+
+@given(definitions(), definitions())
+def test_what_is_carried_over_once_is_not_carried_over_again(old: dict[str, Any], source: dict[str, Any]) -> None:
+    once = carried_over(old, source, carried())
+    assert carried_over(once, source, carried()) == once
+
+
+@given(definitions(), definitions(), st.sampled_from(["minInstancesPerNode", "properties", "extensions.KmlServer"]))
+def test_only_what_is_named_is_carried_over(old: dict[str, Any], source: dict[str, Any], only: str) -> None:
+    before, after = differences(old, carried_over(old, source, carried((only,))))
+    assert all(path == only or path.startswith(f"{only}.") or only == "properties" for path in before | after)
+
+
+def test_what_is_a_sites_own_is_not_carried_over() -> None:
+    old = {"clusterName": "a", "properties": {"filePath": "/a", "outputDir": "/a", "portalURL": "a", "maxImage": "1"}}
+    source = {
+        "clusterName": "b",
+        "properties": {"filePath": "/b", "outputDir": "/b", "portalURL": "b", "maxImage": "2"},
+    }
+    assert carried_over(old, source, carried()) == {**old, "properties": {**old["properties"], "maxImage": "2"}}
+    assert carried_over(old, source, carried(("properties.filePath",)))["properties"]["filePath"] == "/b"
