@@ -235,6 +235,22 @@ async def test_a_closed_pipe_ends_the_reading(simulate: Simulate, write_inventor
     assert sum(site.count("query") for site in simulator.sites.values()) < 3 * 3 * 20
 
 
+@posix
+async def test_who_reads_nothing_more_does_not_hold_up_the_end(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=2)
+    for site in simulator.sites.values():
+        fill(site, list(range(0, 20_000)))
+    path = str(write_inventory(simulator))
+    with started("logs", "query", "-i", path, "-o", "ndjson") as running:
+        assert running.stdout is not None
+        await anyio.to_thread.run_sync(running.stdout.readline)
+        running.send_signal(signal.SIGTERM)
+        await wait_for(lambda: running.poll() is not None, within=10)
+        _, err = await ended(running)
+    assert running.returncode == 130
+    assert "sites answered" in clean(err)
+
+
 def open_files(pid: int) -> list[str]:
     found = []
     for link in Path(f"/proc/{pid}/fd").iterdir():
