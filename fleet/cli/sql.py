@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from fleet.cli.common import DURATION, Common, output_option, run_options, terminal_of, write_lines
+from fleet.cli.common import DURATION, Common, completed_by, output_option, run_options, terminal_of, write_lines
 from fleet.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fleet.cli.run import Session
+    from fleet.client.site import SiteClient
     from fleet.report import Report
     from fleet.sql import Answered
 
@@ -25,6 +28,12 @@ LONGEST = 1024 * 1024
 @click.argument("statement", metavar="[QUERY]", required=False)
 @click.option("--schema", is_flag=True, help="Show the tables and columns; with QUERY as a name, those of that table.")
 @click.option("--max-age", type=DURATION, metavar="DURATION", help="Take rows that were fetched before, if no older.")
+@click.option(
+    "--snapshot",
+    metavar="SNAPSHOT",
+    shell_complete=completed_by("snapshots"),
+    help="Ask what a snapshot holds in place of the sites.",
+)
 @click.option("--max-rows", type=click.IntRange(1), default=1_000_000, show_default=True, help="Limit of the answer.")
 @click.option("--no-pushdown", is_flag=True, help="Fetch all rows of all sites, whatever the query asks of them.")
 @output_option("parquet")
@@ -53,6 +62,9 @@ def command(common: Common, statement: str | None, schema: bool, **given: Any) -
         _require_parquet()
     from fleet.cli.run import run_on_sites
 
+    source = None if given["snapshot"] is None else _snapshot(given["snapshot"])
+    if source is not None and given["max_age"] is not None:
+        raise UsageError("--snapshot and --max-age exclude each other")
     kept = None
     if given["max_age"] is not None:
         from fleet.sql.cache import Cache
@@ -71,6 +83,7 @@ def command(common: Common, statement: str | None, schema: bool, **given: Any) -
                 pruned=not given["no_pushdown"],
                 most=given["max_rows"],
                 kept=kept,
+                source=source,
                 stop=session.stop,
                 progress=session.progress,
                 before=session.progress.again,
@@ -87,6 +100,26 @@ def command(common: Common, statement: str | None, schema: bool, **given: Any) -
     finally:
         if kept is not None:
             kept.close()
+
+
+def _snapshot(reference: str) -> Callable[[SiteClient], SiteClient]:
+    """What stands in the place of each site: what the snapshot *reference* holds of it."""
+    from fleet.fanout.engine import Skipped
+    from fleet.snapshots.answering import KeptClient
+    from fleet.snapshots.store import Store
+
+    store = Store()
+    snapshot = store.find(reference)
+    records = store.sites(snapshot)
+
+    def source(client: SiteClient) -> SiteClient:
+        record = records.get(client.site.name)
+        if record is None or not record.pieces:
+            raise Skipped(f"the snapshot {snapshot.name or snapshot.id} holds nothing of it")
+        # Readers of rows use of a client what this has of it.
+        return cast("SiteClient", KeptClient(store, snapshot, client.site, record))
+
+    return source
 
 
 def _text_of(query: str | None) -> str:

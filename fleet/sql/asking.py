@@ -67,6 +67,7 @@ async def ask(
     pruned: bool = True,
     most: int = MOST_ROWS,
     kept: Kept | None = None,
+    source: Callable[[SiteClient], SiteClient] | None = None,
     stop: Stop | None = None,
     progress: Progress | None = None,
     before: Callable[[int], None] | None = None,
@@ -75,7 +76,8 @@ async def ask(
     """The answer of the sites of *selection* to the SQL query *text*.
 
     The tables that it names are fetched from all sites at once, as far as the query needs them; with *pruned* False
-    from every site, with every row. *kept* has rows that need not be fetched, *most* bounds the rows of the answer,
+    from every site, with every row. *source* gives what stands in the place of a site, a snapshot
+    say. *kept* has rows that need not be fetched, *most* bounds the rows of the answer,
     *before* is told how many sites are asked. Raises `UsageError` for a query that can't be read or answered, with
     nothing sent, and `QueryFailed` where it fails on what was fetched.
     """
@@ -96,7 +98,7 @@ async def ask(
         sites = [site for site in selection.sites if site.name in needed]
         if before is not None:
             before(len(sites))
-        fetch = _Fetch(database, wanted, labels, kept)
+        fetch = _Fetch(database, wanted, labels, kept, source)
         report = await Selection(selection.fleet, sites).run(fetch.work, command="sql", stop=stop, progress=progress)
         fetch.note_failures(report)
         unlisten = None if stop is None else stop.listen(lambda: database.stop() if stop.cancelled else None)
@@ -120,10 +122,13 @@ class _Fetch:
     demands: Mapping[str, Demand]
     labels: Mapping[str, str]
     kept: Kept | None
+    source: Callable[[SiteClient], SiteClient] | None = None
     told: dict[tuple[str, str], SiteError] = field(default_factory=dict)
 
     async def work(self, client: SiteClient) -> dict[str, int]:
         """How many rows each table of the site has; raises the first error, with the counts of the others in it."""
+        if self.source is not None:
+            client = self.source(client)
         name = client.site.name
         mine = [demand for demand in self.demands.values() if name in demand.sites]
         found = await each([partial(self._one, client, demand) for demand in mine])
@@ -142,7 +147,7 @@ class _Fetch:
 
     async def _one(self, client: SiteClient, demand: Demand) -> int:
         name = client.site.name
-        at = time.time()
+        at = getattr(client, "made", None) or time.time()
         known = None if self.kept is None else self.kept.recall(client.site, demand.table, demand.wanted)
         if known is None:
             rows = await table(demand.table).read(client, demand.wanted)
