@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import anyio
@@ -124,7 +124,8 @@ class _Walk:
         self._sink = sink
         self._extras = extras
         self._sections = sections
-        self._mask = mask
+        # The same names and words come again and again within one site.
+        self._mask = lru_cache(maxsize=4096)(mask)
         self._found = Collected()
         self._line: deque[Ask] = deque()
         self._open = 0
