@@ -74,6 +74,7 @@ docs: .venv-docs/.ready
 bench: $(VENV)/.ready
 	@$(BIN)/python benchmarks/fleet_beside_bare.py
 	@$(BIN)/python benchmarks/merged_logs.py
+	@$(BIN)/python benchmarks/snapshot_sites.py
 
 soak: $(VENV)/.ready
 	@$(BIN)/python -m pytest -n 2 -m soak
