@@ -73,6 +73,7 @@ docs: .venv-docs/.ready
 
 bench: $(VENV)/.ready
 	@$(BIN)/python benchmarks/fleet_beside_bare.py
+	@$(BIN)/python benchmarks/services_report.py
 	@$(BIN)/python benchmarks/merged_logs.py
 	@$(BIN)/python benchmarks/snapshot_sites.py
 

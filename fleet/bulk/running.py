@@ -144,7 +144,9 @@ class _Results:
     def done(self, one: Change, result: Answer[Any] | BaseException) -> None:
         if isinstance(result, Answer):
             self._unverified = self._unverified or result.verified is False
-            more = {} if result.verified is None else {"verified": result.verified}
+            more: dict[str, Any] = {} if result.verified is None else {"verified": result.verified}
+            if messages := _messages(result.value):
+                more["messages"] = messages
             self._tell(one, result.outcome, **more)
         elif isinstance(result, SiteError):
             self._failed(one, result, outcome_of(result))
@@ -191,6 +193,13 @@ class _Results:
         error = _named(first, len(self._errors), len(self._planned.changes))
         error.value = self.value()
         return error
+
+
+def _messages(value: Any) -> list[str]:
+    """What a site said beside its success: warnings, or what a job told on its way."""
+    told = value.get("messages") if isinstance(value, Mapping) else None
+    texts = [one.get("description") if isinstance(one, Mapping) else one for one in told or () if one]
+    return [text for text in texts if isinstance(text, str)][:20] if isinstance(told, list) else []
 
 
 def _named(first: tuple[Change, SiteError], count: int, of: int) -> SiteError:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from copy import copy
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, ClassVar
 
 from fleet import admin as ops
 from fleet.aggregate.where import Where, fields_of, matches, require_fields
 from fleet.bulk.change import Change, impossible
-from fleet.bulk.verb import Verb
-from fleet.client.site import SiteClient
-from fleet.errors import NotFound
+from fleet.bulk.together import State, Switched, by_lists, can_together, together
+from fleet.bulk.verb import Done, Sender, Verb, make
+from fleet.client.site import Answer, SiteClient
+from fleet.errors import NotFound, SiteError
 from fleet.protocol.fields import ServiceId
 from fleet.protocol.patterns import ServicePatterns
 from fleet.rows.services import SERVICES
@@ -88,7 +91,47 @@ def states_of(row: Row) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Start(ServiceVerb):
+class Switch(ServiceVerb):
+    """A verb that starts or stops services: by one call for all that are meant on a site where *together*.
+
+    The services that did not follow such a call, and all of them on a site that has none, are sent a call of their own.
+    """
+
+    together: bool = True
+
+    wanted: ClassVar[State] = "STARTED"
+
+    async def carry_out(self, client: SiteClient, changes: Sequence[Change], sender: Sender, done: Done) -> None:
+        joint = self.together
+        for some in by_lists(changes):
+            joint = joint and can_together(client, some)
+            left: Sequence[Change] = some
+            if joint:
+                sender.begin()
+                switched = await self._switched(client, some, sender, done)
+                joint, left = switched.known, switched.left
+            for change in left:
+                await make(client, change, sender, done, self.name)
+
+    async def _switched(self, client: SiteClient, changes: Sequence[Change], sender: Sender, done: Done) -> Switched:
+        """What one call for *changes* came to; of those that are not left *done* was told."""
+        try:
+            switched = await together(client, changes, self.wanted, sender, done)
+        except SiteError as error:
+            done(changes[0], error)
+            raise
+        for change in switched.followed:
+            done(change, Answer(value=None, outcome="changed"))
+        for change, unknown in switched.lost:
+            done(change, copy(unknown))
+        return switched
+
+    def parameters(self) -> Mapping[str, Any]:
+        return {**super().parameters(), **({} if self.together else {"together": False})}
+
+
+@dataclass(frozen=True)
+class Start(Switch):
     """Start services; those that run, and should, are left alone."""
 
     name = "services.start"
@@ -103,12 +146,14 @@ class Start(ServiceVerb):
 
 
 @dataclass(frozen=True)
-class Stop(ServiceVerb):
+class Stop(Switch):
     """Stop services; those that stand, and should, are left alone."""
 
     name = "services.stop"
     doing: str = field(default="stop", init=False)
     disrupts: bool = field(default=True, init=False)
+
+    wanted = "STOPPED"
 
     def judge(self, service: ServiceId, row: Row) -> Change:
         old, new = states_of(row), {"configuredState": "STOPPED"}
@@ -119,8 +164,12 @@ class Stop(ServiceVerb):
 
 
 @dataclass(frozen=True)
-class Restart(ServiceVerb):
-    """Stop and start services that should run; those that should stand are left alone."""
+class Restart(Switch):
+    """Stop and start services that should run; those that should stand are left alone.
+
+    Together they are all stopped, and then all started: it is sooner over, and none of them runs meanwhile. One by one
+    the others run while each is restarted.
+    """
 
     name = "services.restart"
     doing: str = field(default="restart", init=False)
@@ -133,3 +182,39 @@ class Restart(ServiceVerb):
         new = {"configuredState": "STARTED", "restarted": True}
         both = (ops.services.stop(service), ops.services.start(service))
         return Change(item=str(service), old=old, new=new, operations=both)
+
+    async def _switched(self, client: SiteClient, changes: Sequence[Change], sender: Sender, done: Done) -> Switched:
+        try:
+            stopped = await together(client, changes, "STOPPED", sender, done)
+        except SiteError as error:
+            done(changes[0], error)
+            raise
+        for change, unknown in stopped.lost:
+            done(change, copy(unknown))
+        if stopped.followed:
+            await self._start_again(client, stopped.followed, sender.to_the_end(), done)
+        return stopped
+
+    async def _start_again(self, client: SiteClient, changes: Sequence[Change], sender: Sender, done: Done) -> None:
+        """Start *changes*, which were stopped: whatever happens, each is told of."""
+        # Nothing is in flight between the two calls, and the change is not whole all the same.
+        client.change_in_flight = self.name
+        try:
+            started = await together(client, changes, "STARTED", sender, done)
+        except SiteError as error:
+            for change in changes:
+                done(change, copy(error))
+            raise
+        client.change_in_flight = None
+        for change in started.followed:
+            done(change, Answer(value=None, outcome="changed"))
+        for change, unknown in started.lost:
+            done(change, copy(unknown))
+        for change in started.left:
+            half = replace(change, operations=change.operations[-1:])
+            await make(client, half, sender, partial(_of_whole, change, done), self.name)
+
+
+def _of_whole(change: Change, done: Done, _: Change, result: Answer[Any] | BaseException) -> None:
+    """Tell *done* of *change* what its second half came to, which began with a service that was stopped for it."""
+    done(change, result if not isinstance(result, Answer) else Answer(value=None, outcome="changed"))

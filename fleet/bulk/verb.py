@@ -36,6 +36,10 @@ class Sender:
         if self._stop is not None and not self._stop.launching:
             raise Stopping
 
+    def to_the_end(self) -> Sender:
+        """The same for the second half of what was begun: it is sent although the run was stopped meanwhile."""
+        return Sender(self._audit)
+
     async def send(self, client: SiteClient, operation: Operation[Any]) -> Answer[Any]:
         """The answer to *operation*; raises the `SiteError` it came to, or `AuditFailed` with nothing sent."""
         if self._audit is None or not operation.changes:

@@ -68,6 +68,7 @@ def run_verb(
     verb: Verb,
     *,
     none: Callable[[dict[str, Planned]], str | None] | None = None,
+    begin: Callable[[Session], Awaitable[None]] | None = None,
 ) -> int:
     """Plan *verb* on the selected sites, ask, carry it out, and write what became of it; the exit status.
 
@@ -81,11 +82,11 @@ def run_verb(
     if not consent.dry_run and not consent.yes and not can_ask():
         raise UsageError("there is no terminal to ask on: give --yes to go ahead without being asked")
     if consent.dry_run:
-        return run_on_sites(common, _planned(common, verb, none), lambda report: _write(common, report))
+        return run_on_sites(common, _planned(common, verb, none, begin), lambda report: _write(common, report))
     with _open_audit(common, verb) as audit:
         return run_on_sites(
             common,
-            _changed(common, consent, verb, audit, none),
+            _changed(common, consent, verb, audit, none, begin),
             lambda report: _write(common, report),
             changes=True,
             before=lambda fleet, selection: check_confirmed(selection.sites, consent.confirm),
@@ -101,10 +102,12 @@ def _open_audit(common: Common, verb: Verb) -> AuditLog:
         raise UsageError(str(error)) from None
 
 
-def _planned(common: Common, verb: Verb, none: Any) -> Callable[[Session], Awaitable[Report]]:
+def _planned(common: Common, verb: Verb, none: Any, begin: Any) -> Callable[[Session], Awaitable[Report]]:
     async def work(session: Session) -> Report:
         from fleet.bulk import plan
 
+        if begin is not None:
+            await begin(session)
         report, plans = await plan(
             session.selection,
             verb,
@@ -126,7 +129,7 @@ def _refuse_nothing(none: Any, plans: dict[str, Planned]) -> None:
 
 
 def _changed(
-    common: Common, consent: Consent, verb: Verb, audit: AuditLog, none: Any
+    common: Common, consent: Consent, verb: Verb, audit: AuditLog, none: Any, begin: Any
 ) -> Callable[[Session], Awaitable[Report]]:
     async def work(session: Session) -> Report:
         from fleet.bulk import apply, plan
@@ -134,6 +137,8 @@ def _changed(
 
         selection, fleet = session.selection, session.fleet
         audit.mask = fleet.clients.masked
+        if begin is not None:
+            await begin(session)
         first, plans = await plan(selection, verb, stop=session.stop, progress=session.progress)
         if first.interrupted:
             return replace(first, dry_run=False)

@@ -46,15 +46,20 @@ def list_rows(
     shown: Sequence[str] | None = None,
     columns: Sequence[str] = (),
     state: Sequence[str] = ("realTimeState", "state", "status", "outcome"),
+    order: Callable[[Row], Any] | None = None,
+    none: Callable[[Report], str | None] | None = None,
 ) -> int:
     """Read rows on every selected site by *read*, keep those that fit *where*, merge and write them; the exit status.
 
     *name* is the command's name in the report; *columns* are the columns that rows may have, for the check of
-    `--columns` and `--sort` before anything is sent (empty: any); *shown* are those that people see.
+    `--columns` and `--sort` before anything is sent (empty: any); *shown* are those that people see. *order* sorts the
+    rows of all sites unless `--sort` does. *none* may have a sentence to say at the end, and then the exit status is 1
+    where it would be 0.
     """
     from fleet.aggregate.where import matches
-    from fleet.cli.run import run_on_sites
+    from fleet.cli.run import run_on_sites, say
     from fleet.cli.writing import write_report
+    from fleet.render.plain import rows_of
 
     _check_columns(common, columns)
 
@@ -75,7 +80,19 @@ def list_rows(
         )
 
     visible = None if shown is None or common.query is not None else ["site", *shown]
-    return run_on_sites(common, run, lambda report: write_report(common, report, shown=visible, state=state))
+
+    def rows(report: Report) -> Sequence[Row]:
+        return rows_of(report) if order is None else sorted(rows_of(report), key=order)
+
+    def write(report: Report) -> int | None:
+        write_report(common, report, rows=rows, shown=visible, state=state)
+        told = none(report) if none is not None and not report.interrupted else None
+        if told is None:
+            return None
+        say(told)
+        return report.exit_code(common.require_coverage) or 1
+
+    return run_on_sites(common, run, write)
 
 
 def _check_columns(common: Common, columns: Sequence[str]) -> None:
@@ -102,11 +119,12 @@ def list_table(
     fits: Callable[[Row], bool] | None = None,
     shown: Sequence[str] | None = None,
     every: bool = False,
+    **options: Any,
 ) -> int:
     """List *table*: with its cheap columns, and those costly ones that `--columns`, `--sort` or *where* name.
 
     With *every* all columns, whatever they cost. *fits* is a condition of the command's own, *wanted* bounds what is
-    read. The exit status; raises `UsageError` for a column or a field that there is not.
+    read, and *options* are those of `list_rows`. The exit status; raises `UsageError` for a column or a field that there is not.
     """
     from dataclasses import replace
 
@@ -125,4 +143,4 @@ def list_table(
         rows = await table.read(client, replace(wanted or EVERYTHING, columns=columns))
         return rows if fits is None else [row for row in rows if fits(row)]
 
-    return list_rows(common, read, name=name, where=found, shown=shown, columns=table.names)
+    return list_rows(common, read, name=name, where=found, shown=shown, columns=table.names, **options)

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fleet.cli.changing import Consent, change_options, run_verb
-from fleet.cli.common import Common, output_option, run_options
-from fleet.cli.listing import condition, list_table, where_option
+from fleet.cli.common import DURATION, Common, output_option, run_options
+from fleet.cli.listing import list_rows, where_option
+from fleet.cli.service_changes import delete, edit, provider, rename
+from fleet.cli.service_jobs import jobs
+from fleet.cli.service_manifest import manifest
+from fleet.cli.service_options import (
+    chosen,
+    list_services,
+    missing_option,
+    nothing_fits,
+    services_argument,
+)
+from fleet.cli.service_permissions import permissions
+from fleet.cli.service_publish import publish
+from fleet.cli.service_sets import sets
+from fleet.cli.service_transfer import copy_settings, export, import_
+from fleet.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from fleet.bulk import Planned
-    from fleet.bulk.services import Chosen
-    from fleet.protocol.patterns import ServicePatterns
-    from fleet.rows.table import Row, Table
+    from fleet.client.site import SiteClient
+    from fleet.history.sets import ServiceSet
+    from fleet.rows.table import Row
 
 __all__ = ["command"]
-
-services_argument = click.argument("services", nargs=-1)
-missing_option = click.option("--ignore-not-found", is_flag=True, help="A service that is not there is no failure.")
 
 
 @click.group(name="services")
@@ -35,45 +48,22 @@ def command() -> None:
     """
 
 
-def _patterns(services: tuple[str, ...]) -> ServicePatterns:
-    from fleet.protocol.patterns import ServicePatterns
+@command.command(name="list")
+@services_argument
+@where_option
+@output_option()
+@run_options
+def list_(common: Common, services: tuple[str, ...], where: str | None) -> int:
+    """Names of services, by the listings of folders alone: the fastest look.
 
-    return ServicePatterns(services)
+    \b
+    fleet services list 'Planning/*' -s prod
+    fleet services list --where type=GPServer -o csv
+    """
+    from fleet.rows.listings import LISTING
 
-
-def chosen(services: tuple[str, ...], where: str | None, ignore_not_found: bool) -> Chosen:
-    """The services that the command line means; raises `UsageError`."""
-    from fleet.bulk.services import Chosen
-    from fleet.rows.services import SERVICES
-
-    return Chosen(_patterns(services), condition(where, SERVICES.names), ignore_not_found)
-
-
-def nothing_fits(services: tuple[str, ...], where: str | None) -> Callable[[dict[str, Planned]], str | None]:
-    """What `run_verb` asks with all plans: a sentence where no service on any site is meant."""
-
-    def told(plans: dict[str, Planned]) -> str | None:
-        if any(planned.changes for planned in plans.values()):
-            return None
-        what = " or ".join(services) if services else "what was asked for"
-        fits = f"{what} fits no service" + (f" with {where}" if where else "")
-        return f"{fits} on any of {len(plans)} sites" if len(plans) > 1 else f"{fits} of {next(iter(plans))}"
-
-    return told
-
-
-def _list(common: Common, table: Table, name: str, services: tuple[str, ...], **options: Any) -> int:
-    from fleet.protocol.fields import ServiceId
-    from fleet.rows.table import Wanted
-
-    patterns = _patterns(services)
-
-    def fits(row: Row) -> bool:
-        return patterns.match(ServiceId(row["folderName"], row["serviceName"], row["type"]))
-
-    return list_table(
-        common, table, name=name, wanted=Wanted(folders=patterns.folders), fits=fits if services else None, **options
-    )
+    shown = ("service", "type", "description")
+    return list_services(common, LISTING, name="services list", services=services, where=where, shown=shown)
 
 
 @command.command(name="report")
@@ -92,51 +82,176 @@ def report(common: Common, services: tuple[str, ...], where: str | None) -> int:
     from fleet.rows.services import SERVICES
 
     shown = ("service", "configuredState", "realTimeState", "max", "busy", "free", "transactions")
-    return _list(common, SERVICES, "services report", services, where=where, shown=shown)
+    return list_services(common, SERVICES, name="services report", services=services, where=where, shown=shown)
+
+
+STATES = ("service", "configuredState", "realTimeState")
+
+
+@command.command(name="status")
+@services_argument
+@where_option
+@click.option(
+    "--wait",
+    type=click.Choice(["started", "stopped"]),
+    help="Wait until all of them are really so; for a start those that should stand don't count.",
+)
+@click.option("--for", "patience", type=DURATION, default="5m", show_default=True, help="Wait so long at the most.")
+@output_option()
+@run_options
+def status(common: Common, services: tuple[str, ...], where: str | None, wait: str | None, patience: float) -> int:
+    """Wish and measured state of services; those where the two differ come first.
+
+    With --wait it ends as soon as the state is reached, or with status 1 when the time is up. A site that does not
+    answer meanwhile is asked again.
+
+    \b
+    fleet services status 'Planning/*'
+    fleet services status -s prod --wait started --for 10m
+    """
+    from functools import partial
+
+    from fleet.rows.services import SERVICES
+
+    if wait is None:
+        return list_services(
+            common, SERVICES, name="services status", services=services, where=where, shown=STATES, order=_differing
+        )
+    meant = chosen(services, where, ignore_not_found=True)
+
+    async def now(client: SiteClient) -> Sequence[Row]:
+        rows, _ = await meant.rows(client, STATES)
+        return [{name: row[name] for name in STATES} for row in rows]
+
+    async def read(client: SiteClient) -> Sequence[Row]:
+        from fleet.rows.awaited import until
+
+        return await until(
+            partial(now, client), "STARTED" if wait == "started" else "STOPPED", meant.patterns, patience
+        )
+
+    return list_rows(common, read, name="services status", shown=STATES, columns=STATES, order=_differing)
+
+
+def _differing(row: Row) -> bool:
+    return bool(row.get("configuredState") == row.get("realTimeState"))
+
+
+@command.command(name="statistics")
+@services_argument
+@where_option
+@output_option()
+@run_options
+def statistics(common: Common, services: tuple[str, ...], where: str | None) -> int:
+    """Instances and requests of services on each machine, one request per service.
+
+    \b
+    fleet services statistics 'Planning/*' -s oslo
+    fleet services statistics --where 'isStatisticsAvailable=true and busy>=1' --sort -busy
+    """
+    from fleet.rows.services import STATISTICS
+
+    shown = ("service", "machineName", "max", "busy", "free", "transactions", "startTime")
+    return list_services(common, STATISTICS, name="services statistics", services=services, where=where, shown=shown)
 
 
 def _change(common: Common, consent: Consent, verb: type, given: dict[str, Any]) -> int:
     picked = chosen(given["services"], given["where"], given["ignore_not_found"])
-    return run_verb(common, consent, verb(picked), none=nothing_fits(given["services"], given["where"]))
+    switch = verb(picked, together=not given["one_by_one"])
+    return run_verb(common, consent, switch, none=nothing_fits(given["services"], given["where"]))
+
+
+one_by_one_option = click.option(
+    "--one-by-one", is_flag=True, help="A call for each service, one after another, in place of one for all of a site."
+)
 
 
 @command.command(name="start")
 @services_argument
 @where_option
 @missing_option
+@one_by_one_option
+@click.option("--remembered", metavar="SET", help="Those that a stop with --remember SET has stopped, and no others.")
 @change_options
-def start(common: Common, consent: Consent, **given: Any) -> int:
+def start(common: Common, consent: Consent, remembered: str | None, **given: Any) -> int:
     """Start services; what runs already is left alone.
 
     \b
+    fleet services start --remembered maintenance -s prod
     fleet services start --where 'configuredState=STARTED and realTimeState=STOPPED' -s all
     fleet services start 'Planning/*' -s test --yes
     """
     from fleet.bulk.services import Start
 
+    if remembered is not None:
+        return _start_remembered(common, consent, remembered, given)
     return _change(common, consent, Start, given)
+
+
+def _start_remembered(common: Common, consent: Consent, name: str, given: dict[str, Any]) -> int:
+    from fleet.bulk.remembered import StartRemembered
+    from fleet.history.sets import SetFile, read_set
+
+    if given["where"] is not None:
+        raise UsageError("--where does not go with --remembered: the set says which services are meant")
+    picked = chosen(given["services"], None, given["ignore_not_found"])
+    together = not given["one_by_one"]
+    remembered = read_set(name)
+    with SetFile(name, add=True) as memory:
+        verb = StartRemembered(picked, together, remembered=remembered, memory=None if consent.dry_run else memory)
+        return run_verb(common, consent, verb, none=_none_of_the_set(remembered, given["services"]))
+
+
+def _none_of_the_set(remembered: ServiceSet, services: tuple[str, ...]) -> Callable[[dict[str, Planned]], str | None]:
+    def told(plans: dict[str, Planned]) -> str | None:
+        if any(planned.changes for planned in plans.values()):
+            return None
+        return f"the remembered set {remembered.name} has no service " + (
+            f"that fits {' or '.join(services)} on the selected sites" if services else "of the selected sites"
+        )
+
+    return told
 
 
 @command.command(name="stop")
 @services_argument
 @where_option
 @missing_option
+@one_by_one_option
+@click.option("--remember", metavar="SET", help="Stop what runs, and remember it for `start --remembered SET`.")
+@click.option("--add", is_flag=True, help="Add to a remembered set that is there already.")
 @change_options
-def stop(common: Common, consent: Consent, **given: Any) -> int:
+def stop(common: Common, consent: Consent, remember: str | None, add: bool, **given: Any) -> int:
     """Stop services; what stands already is left alone.
 
+    With --remember it stops those that really run, and notes which on this machine before the stop is sent.
+
     \b
+    fleet services stop '*' -s prod --remember maintenance
     fleet services stop 'Planning/*' -s 'prod and emea' --dry-run
     """
     from fleet.bulk.services import Stop
 
-    return _change(common, consent, Stop, given)
+    if remember is None:
+        if add:
+            raise UsageError("--add goes with --remember")
+        return _change(common, consent, Stop, given)
+    from fleet.bulk.remembered import StopAndRemember
+    from fleet.history.sets import SetFile
+
+    picked = chosen(given["services"], given["where"], given["ignore_not_found"])
+    with SetFile(remember, add=add) as memory:
+        verb = StopAndRemember(
+            picked, not given["one_by_one"], memory=None if consent.dry_run else memory, set_name=remember
+        )
+        return run_verb(common, consent, verb, none=nothing_fits(given["services"], given["where"]))
 
 
 @command.command(name="restart")
 @services_argument
 @where_option
 @missing_option
+@one_by_one_option
 @change_options
 def restart(common: Common, consent: Consent, **given: Any) -> int:
     """Stop and start services that should run; those that should stand are left alone.
@@ -147,3 +262,20 @@ def restart(common: Common, consent: Consent, **given: Any) -> int:
     from fleet.bulk.services import Restart
 
     return _change(common, consent, Restart, given)
+
+
+for each in (
+    copy_settings,
+    delete,
+    edit,
+    export,
+    import_,
+    jobs,
+    manifest,
+    permissions,
+    provider,
+    publish,
+    rename,
+    sets,
+):
+    command.add_command(each)

@@ -25,15 +25,35 @@ class ServicePatterns:
     """
 
     texts: tuple[str, ...] = ()
-    _patterns: tuple[re.Pattern[str], ...] = field(init=False, repr=False, compare=False)
+    _names: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Whole names among the texts: a list of thousands is looked up, and not tried one after another."""
+    _patterns: tuple[tuple[str, re.Pattern[str]], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_patterns", tuple(map(_compiled, self.texts)))
+        texts = [_cleaned(text) for text in self.texts]
+        whole = [_is_whole(text) for text in texts]
+        names = frozenset(text.casefold() for text, is_whole in zip(texts, whole, strict=True) if is_whole)
+        rest = [
+            (given, _compiled(text))
+            for given, text, is_whole in zip(self.texts, texts, whole, strict=True)
+            if not is_whole
+        ]
+        object.__setattr__(self, "_names", names)
+        object.__setattr__(self, "_patterns", tuple(rest))
 
     def match(self, service: ServiceId) -> bool:
         """Whether *service* is meant."""
+        if not self.texts:
+            return True
         name = str(service).casefold()
-        return not self._patterns or any(pattern.fullmatch(name) for pattern in self._patterns)
+        return name in self._names or any(pattern.fullmatch(name) for _, pattern in self._patterns)
+
+    def names(self, service: ServiceId) -> bool:
+        """Whether *service* is named without `*` and `?`: whoever does so means this one."""
+        name = str(service).casefold()
+        return name in self._names or any(
+            _is_name(text) and pattern.fullmatch(name) for text, pattern in self._patterns
+        )
 
     @property
     def folders(self) -> frozenset[str] | None:
@@ -48,11 +68,18 @@ class ServicePatterns:
 
     def missing(self, services: Iterable[ServiceId]) -> list[str]:
         """Texts without `*` and `?` that fit none of *services*: whoever names a service means it to be there."""
-        names = [str(service).casefold() for service in services]
+        return [text for text in self.unused(services) if _is_name(text)]
+
+    def unused(self, services: Iterable[ServiceId]) -> list[str]:
+        """Texts of any kind that fit none of *services*."""
+        names = dict.fromkeys(str(service).casefold() for service in services)
+        patterns = dict(self._patterns)
         return [
             text
-            for text, pattern in zip(self.texts, self._patterns, strict=True)
-            if not _is_glob(text) and not text.endswith("/") and not any(map(pattern.fullmatch, names))
+            for text in self.texts
+            if not (
+                any(map(patterns[text].fullmatch, names)) if text in patterns else _cleaned(text).casefold() in names
+            )
         ]
 
     def nearest(self, text: str, services: Sequence[ServiceId]) -> str | None:
@@ -65,10 +92,23 @@ def _is_glob(text: str) -> bool:
     return "*" in text or "?" in text
 
 
-def _compiled(text: str) -> re.Pattern[str]:
+def _is_name(text: str) -> bool:
+    return not _is_glob(text) and not text.strip().endswith("/")
+
+
+def _is_whole(text: str) -> bool:
+    """Whether *text* is a whole name with its type."""
+    return _is_name(text) and _TYPED.search(text) is not None
+
+
+def _cleaned(text: str) -> str:
     text = text.strip().lstrip("/")
     if not text:
         raise UsageError("the name of a service is empty; '*' stands for all services")
+    return text
+
+
+def _compiled(text: str) -> re.Pattern[str]:
     if text.endswith("/"):
         text += "*"
     elif not _TYPED.search(text) and not text.endswith("*"):

@@ -37,7 +37,7 @@ def _cells(report: Report) -> Iterator[tuple[Any, ...]]:
         for one in told:
             error = one.get("error") or {}
             word = one.get("outcome") or WOULD.get(str(one.get("state")), "")
-            message = error.get("message") or one.get("why") or ""
+            message = error.get("message") or one.get("why") or _told(one)
             yield (
                 outcome.site,
                 one.get("item", ""),
@@ -51,6 +51,12 @@ def _cells(report: Report) -> Iterator[tuple[Any, ...]]:
             error = getattr(outcome, "error", None)
             why = ("", "") if error is None else (error.kind, error.message)
             yield (outcome.site, "", outcome.outcome, "", "", *why)
+
+
+def _told(one: Mapping[str, Any]) -> str:
+    """What the site said of a change that it made."""
+    messages = one.get("messages")
+    return "; ".join(map(str, messages)) if isinstance(messages, list) else ""
 
 
 def _text(value: Any) -> str:
@@ -88,7 +94,7 @@ def change_lines(report: Report, terminal: Terminal = PLAIN) -> list[str]:
             change = "" if word == "impossible" else old_to_new(one.get("old"), one.get("new"))
             if one.get("verified") is False:
                 word += " (unconfirmed)"
-            why = str(error.get("message") or one.get("why") or "")
+            why = str(error.get("message") or one.get("why") or _told(one))
             told.setdefault((str(one.get("item", "")), change, word, why), []).append(outcome.site)
         if outcome.ok and not any(_moves(one) for one in changes):
             quiet.append(outcome.site)

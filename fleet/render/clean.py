@@ -22,6 +22,9 @@ _PLAIN = re.compile("[\x20-\u02ff\u2010-\u2027\u2190-\u21ff\u2500-\u257f]*")
 """Characters of which each takes one column, as our own texts have them."""
 
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+_HARMLESS = re.compile(r"[A-Za-z0-9/_.][ -~]*")
+"""Printable ASCII that no spreadsheet takes for a formula, and a terminal for nothing but text."""
+
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _MARKUP = re.compile(r"[\\`*_{}\[\]()#+!|<>~&^=$-]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 
@@ -48,6 +51,8 @@ def _escape(match: re.Match[str]) -> str:
 
 def csv_cell(text: str) -> str:
     """*text* for a spreadsheet: what it would take for a formula gets an apostrophe in front, plain numbers don't."""
+    if _HARMLESS.fullmatch(text):
+        return text
     text = paragraph(text)
     first = text.lstrip()[:1]
     risky = text[:1] in ("\t", "\n") or (first and first in _FORMULA)

@@ -116,7 +116,9 @@ def _natural(header: Sequence[str], table: Sequence[Sequence[str]]) -> list[int]
     widths = [width_of(name) for name in header]
     for row in table:
         for place, cell in enumerate(row):
-            widths[place] = max(widths[place], width_of(cell))
+            width = len(cell) if cell.isascii() else width_of(cell)
+            if width > widths[place]:
+                widths[place] = width
     return widths
 
 
@@ -169,6 +171,10 @@ def _line(
 ) -> str:
     parts = []
     for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        if place != painted and len(cell) <= width and cell.isascii():
+            # Most cells of a long table are so.
+            parts.append(cell.rjust(width) if right[place] else cell.ljust(width))
+            continue
         text = fitted(cell, width)
         blank = " " * (width - width_of(text))
         shown = paint(text, colour, terminal) if place == painted else text

@@ -91,7 +91,7 @@ def rows_of(report: Report, *, groups: bool = False) -> list[dict[str, Any]]:
                 for row in merged["rows"]
             ]
         if isinstance(merged.get("rows"), list):
-            return [_beside({"site": entry["site"]}, entry["row"]) for entry in merged["rows"]]
+            return [_of_site(entry["site"], entry["row"]) for entry in merged["rows"]]
         if isinstance(merged.get("fields"), Mapping):
             return [{"field": path, **entry} for path, entry in merged["fields"].items()]
         if groups and isinstance(merged.get("groups"), list):
@@ -109,6 +109,18 @@ def rows_of(report: Report, *, groups: bool = False) -> list[dict[str, Any]]:
         }
         rows.append(_beside(row, data["value"]) if "value" in data else row)
     return rows
+
+
+_SCALARS = frozenset((str, int, float, bool, type(None)))
+_TEXT_ONLY = frozenset((str,))
+
+
+def _of_site(site: str, row: Any) -> dict[str, Any]:
+    """*row* flat, with its site in front; most rows are flat already, and tens of thousands of them come at once."""
+    if type(row) is dict and row and "site" not in row and _SCALARS.issuperset(map(type, row.values())):
+        if _TEXT_ONLY.issuperset(map(type, row)):
+            return {"site": site, **row}
+    return _beside({"site": site}, row)
 
 
 def _beside(ours: dict[str, Any], value: Any) -> dict[str, Any]:
@@ -154,7 +166,8 @@ def shaped(
     A column that no row has is told to *unknown* and left out: by then sites were asked, and what they said must not
     be lost. Without *unknown* it raises `UsageError`.
     """
-    known = list(dict.fromkeys(key for row in rows for key in row))
+    # Rows of one table have the same keys in the same order: each such order is looked at once.
+    known = list(dict.fromkeys(key for keys in dict.fromkeys(map(tuple, rows)) for key in keys))
     missing = [
         name for name in [*(names or ()), *([sort.removeprefix("-")] if sort else ())] if rows and name not in known
     ]
@@ -166,7 +179,7 @@ def shaped(
     if sort and sort.removeprefix("-") not in missing:
         rows = sorted(rows, key=lambda row: _sort_key(row.get(sort.removeprefix("-"))), reverse=sort.startswith("-"))
     header = [name for name in names or () if name not in missing] or known
-    return header, [[_text(row.get(name)) for name in header] for row in rows]
+    return header, [[value if type(value) is str else _text(value) for value in map(row.get, header)] for row in rows]
 
 
 def _sort_key(value: Any) -> tuple[int, int | float, str]:
@@ -178,6 +191,8 @@ def _sort_key(value: Any) -> tuple[int, int | float, str]:
 def _text(value: Any) -> str:
     if value is None:
         return ""
+    if type(value) is int:
+        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | dict):
@@ -189,9 +204,22 @@ def as_csv(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """Comma-separated values that a spreadsheet takes for text, not for formulas."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([csv_cell(cell) for cell in header])
-    writer.writerows([csv_cell(cell) for cell in row] for row in rows)
+    cells = _Cells()
+    writer.writerow([cells[cell] for cell in header])
+    writer.writerows([cells[cell] for cell in row] for row in rows)
     return out.getvalue()
+
+
+class _Cells(dict[str, str]):
+    """Texts and what they are in a spreadsheet: in a long table most of them come again and again."""
+
+    KEPT = 50_000
+
+    def __missing__(self, text: str) -> str:
+        if len(self) >= self.KEPT:
+            self.clear()
+        found = self[text] = csv_cell(text)
+        return found
 
 
 def as_markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

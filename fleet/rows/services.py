@@ -10,11 +10,12 @@ from fleet import admin as ops
 from fleet.client.site import SiteClient
 from fleet.errors import NotFound
 from fleet.protocol.fields import ServiceId, as_epoch
+from fleet.protocol.message import NOTHING
 from fleet.rows.reading import all_of, each, list_of
 from fleet.rows.reports import Entry, ServiceReports
 from fleet.rows.table import Column, Row, Table, Wanted
 
-__all__ = ["EXTENSIONS", "SERVICES", "STATISTICS", "definitions"]
+__all__ = ["EXTENSIONS", "IDENTITY", "SERVICES", "STATISTICS", "definitions", "identity"]
 
 STATES = ("configuredState", "realTimeState")
 COUNTS = ("max", "busy", "free", "initializing", "notCreated", "transactions", "totalBusyTime")
@@ -36,7 +37,7 @@ SETTINGS: tuple[tuple[str, Any, str], ...] = (
     ("datasets", "json", "datasets, where the site tells them"),
 )
 
-_IDENTITY = (
+IDENTITY = (
     Column("service", "text", "Folder/Name.Type"),
     Column("folderName", "text", "folder, empty for the root"),
     Column("serviceName", "text", "name without folder and type"),
@@ -44,8 +45,15 @@ _IDENTITY = (
 )
 
 
-def _identity(service: ServiceId) -> Row:
+def identity(service: ServiceId) -> Row:
+    """The columns that name *service*."""
     return {"service": str(service), "folderName": service.folder, "serviceName": service.name, "type": service.type}
+
+
+async def _entries(client: SiteClient, parameters: Sequence[str], wanted: Wanted) -> Sequence[Entry]:
+    """The wanted services with *parameters* of their report."""
+    entries = await ServiceReports(client.call, parameters).services(wanted.folders)
+    return entries if wanted.services is None else [entry for entry in entries if wanted.picks(entry.service)]
 
 
 async def _services(client: SiteClient, wanted: Wanted) -> Sequence[Row]:
@@ -55,7 +63,7 @@ async def _services(client: SiteClient, wanted: Wanted) -> Sequence[Row]:
         parameters = [name for name, columns in known.items() if wanted.wants(*columns)] or ["status"]
     if wanted.wants("permissions"):
         parameters.append("permissions")
-    entries = await ServiceReports(client.call, parameters).services(wanted.folders)
+    entries = await _entries(client, parameters, wanted)
     settings = [name for name, _, _ in SETTINGS]
     found: Mapping[ServiceId, Mapping[str, Any]] = {}
     if wanted.wants(*settings, "extensions"):
@@ -69,27 +77,34 @@ async def _services(client: SiteClient, wanted: Wanted) -> Sequence[Row]:
 
 
 def _row(entry: Entry, definition: Mapping[str, Any] | None) -> Row:
-    told = entry.told
+    told, service = entry.told, entry.service
     status = told.get("status")
     instances = told.get("instances")
-    status = status if isinstance(status, Mapping) else {}
-    instances = instances if isinstance(instances, Mapping) else {}
-    row: Row = _identity(entry.service)
-    row |= {name: status.get(name) for name in STATES}
+    state = status.get if isinstance(status, Mapping) else NOTHING.get
+    count = instances.get if isinstance(instances, Mapping) else NOTHING.get
     # Where there are no statistics the numbers are there all the same, and mean nothing.
-    counted = instances.get("isStatisticsAvailable") is not False
-    row |= {name: instances.get(name) if counted else None for name in COUNTS}
-    row["isStatisticsAvailable"] = instances.get("isStatisticsAvailable")
-    row["description"] = told.get("description")
+    counted = count("isStatisticsAvailable") is not False
+    row: Row = {
+        "service": str(service),
+        "folderName": service.folder,
+        "serviceName": service.name,
+        "type": service.type,
+        "configuredState": state("configuredState"),
+        "realTimeState": state("realTimeState"),
+        **{name: count(name) if counted else None for name in COUNTS},
+        "isStatisticsAvailable": count("isStatisticsAvailable"),
+        "description": told.get("description"),
+    }
+    if definition is None:
+        return row if "permissions" not in told else {**row, "permissions": told["permissions"]}
     row["permissions"] = told.get("permissions")
-    if definition is not None:
-        row |= {name: definition.get(name) for name, _, _ in SETTINGS}
-        row["extensions"] = ",".join(
-            str(extension.get("typeName"))
-            for extension in definition.get("extensions") or ()
-            if isinstance(extension, Mapping) and str(extension.get("enabled")).lower() == "true"
-        )
-    return SERVICES.row(row) if definition is not None else {name: row.get(name) for name in CHEAP}
+    row |= {name: definition.get(name) for name, _, _ in SETTINGS}
+    row["extensions"] = ",".join(
+        str(extension.get("typeName"))
+        for extension in definition.get("extensions") or ()
+        if isinstance(extension, Mapping) and str(extension.get("enabled")).lower() == "true"
+    )
+    return SERVICES.row(row)
 
 
 async def definitions(client: SiteClient, services: Sequence[ServiceId]) -> Mapping[ServiceId, Mapping[str, Any]]:
@@ -109,7 +124,7 @@ SERVICES = Table(
     "services",
     "every service with its states and instances; settings are read where they are asked for",
     (
-        *_IDENTITY,
+        *IDENTITY,
         Column("configuredState", "text", "the wish: STARTED or STOPPED"),
         Column("realTimeState", "text", "the measurement: STARTED, STOPPED, STARTING, …"),
         Column("max", "integer", "most instances on all machines together"),
@@ -127,16 +142,15 @@ SERVICES = Table(
     ),
     _services,
 )
-CHEAP = tuple(column.name for column in SERVICES.columns if not column.costly)
 
 
 async def _extensions(client: SiteClient, wanted: Wanted) -> Sequence[Row]:
-    entries = await ServiceReports(client.call, ["status"]).services(wanted.folders)
+    entries = await _entries(client, ["status"], wanted)
     rows = []
     for service, definition in (await definitions(client, [entry.service for entry in entries])).items():
         for extension in definition.get("extensions") or ():
             if isinstance(extension, Mapping):
-                rows.append({**EXTENSIONS.row(extension), **_identity(service)})
+                rows.append({**EXTENSIONS.row(extension), **identity(service)})
     return rows
 
 
@@ -144,7 +158,7 @@ EXTENSIONS = Table(
     "extensions",
     "every extension of every service (one request per service)",
     (
-        *_IDENTITY,
+        *IDENTITY,
         Column("typeName", "text", "FeatureServer, WMSServer, KmlServer, …"),
         Column("enabled", "boolean", "whether it is on; sites send it as text"),
         Column("capabilities", "text", "what clients may do by it"),
@@ -157,7 +171,7 @@ EXTENSIONS = Table(
 
 
 async def _statistics(client: SiteClient, wanted: Wanted) -> Sequence[Row]:
-    entries = await ServiceReports(client.call, ["status"]).services(wanted.folders)
+    entries = await _entries(client, ["status"], wanted)
 
     async def one(service: ServiceId) -> Sequence[Row]:
         try:
@@ -169,7 +183,7 @@ async def _statistics(client: SiteClient, wanted: Wanted) -> Sequence[Row]:
             if isinstance(told, Mapping):
                 started = as_epoch(told.get("startTime"))
                 time = {"startTime": None if started is None else round(started * 1000)}
-                rows.append({**STATISTICS.row(told), **_identity(service), **time})
+                rows.append({**STATISTICS.row(told), **identity(service), **time})
         return rows
 
     parts = all_of(await each([partial(one, entry.service) for entry in entries]))
@@ -180,7 +194,7 @@ STATISTICS = Table(
     "statistics",
     "instances and requests of every service on every machine (one request per service)",
     (
-        *_IDENTITY,
+        *IDENTITY,
         Column("machineName", "text", "machine"),
         Column("startTime", "time", "since when it is counted"),
         Column("max", "integer", "most instances"),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from fleet.client.site import SiteClient
+from fleet.protocol.fields import ServiceId
+from fleet.protocol.patterns import ServicePatterns
 
 __all__ = ["Column", "Row", "Table", "Wanted"]
 
@@ -32,12 +34,13 @@ class Wanted:
     """What of a table is wanted: a reader may leave out the rest, and must not leave out any of this.
 
     `columns` None wants all but the costly ones. `folders` bounds the services to these folders (the root is the empty
-    text), `level` log records to this one and more severe ones, `newest` and `oldest` their times in epoch milliseconds,
-    `limit` how many are read of one site.
+    text), `services` to those that fit its patterns, `level` log records to this one and more severe ones, `newest` and
+    `oldest` their times in epoch milliseconds, `limit` how many are read of one site.
     """
 
     columns: frozenset[str] | None = None
     folders: frozenset[str] | None = None
+    services: ServicePatterns | None = None
     level: str | None = None
     newest: int | None = None
     oldest: int | None = None
@@ -46,6 +49,10 @@ class Wanted:
     def wants(self, *columns: str) -> bool:
         """Whether any of these, which are costly, is wanted."""
         return self.columns is not None and not self.columns.isdisjoint(columns)
+
+    def picks(self, service: ServiceId) -> bool:
+        """Whether *service* is among those that are wanted; its folder is not looked at."""
+        return self.services is None or self.services.match(service)
 
 
 EVERYTHING = Wanted()

@@ -119,3 +119,95 @@ async def test_a_dry_run_reads_only_and_says_what_would_be(simulate: Simulate, w
     assert {outcome["outcome"] for outcome in report["outcomes"]} == {"changed"}
     assert all(one["state"] == "change" for outcome in report["outcomes"] for one in outcome["value"]["changes"])
     assert not any(entry.changed for entry in simulator.ledger if entry.operation != "generateToken")
+
+
+async def test_names_are_listed_without_a_report(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=2)
+    inventory = str(write_inventory(simulator))
+
+    result = await fleet("services", "list", "*.MapServer", "-i", inventory, "-o", "csv")
+
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    named = {(s.name, key) for s in simulator.sites.values() for key in s.services if key.endswith(".MapServer")}
+    assert {(row["site"], row["service"]) for row in rows} == named
+    assert {entry.operation for entry in simulator.ledger} <= {"generateToken", "services", "folder"}
+
+
+async def test_states_that_differ_come_first(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=2, faults={"sim-0002": "service-down"})
+    inventory = str(write_inventory(simulator))
+    down = {key for key, one in simulator.sites["sim-0002"].services.items() if one.real == "STOPPED"}
+
+    result = await fleet("services", "status", "-i", inventory, "-o", "csv")
+
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert {row["service"] for row in rows[: len(down)]} == down
+    assert {row["site"] for row in rows[: len(down)]} == {"sim-0002"}
+
+
+async def test_a_wait_ends_when_it_is_so_or_with_a_sentence(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=1)
+    inventory = str(write_inventory(simulator))
+    first, *_ = simulator.sites["sim-0001"].services.values()
+    first.real = "STARTING"
+    arguments = ["services", "status", "-i", inventory, "--wait", "started", "-o", "csv"]
+
+    late = await fleet(*arguments, "--for", "1s")
+    async with anyio.create_task_group() as group:
+
+        async def waiting() -> None:
+            result = await fleet(*arguments, "--for", "1m")
+            assert result.returncode == 0, result.stderr
+            assert {row["realTimeState"] for row in csv.DictReader(io.StringIO(result.stdout))} == {"STARTED"}
+
+        group.start_soon(waiting)
+        await anyio.sleep(1.5)
+        first.real = "STARTED"
+
+    assert late.returncode == 1
+    assert f"1 of {len(simulator.sites['sim-0001'].services)} services are not STARTED after 1 s" in late.stderr
+    assert first.key in late.stderr
+
+
+async def test_statistics_are_told_for_each_machine(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=1, machines=2)
+    inventory = str(write_inventory(simulator))
+    key = next(iter(simulator.sites["sim-0001"].services))
+
+    result = await fleet("services", "statistics", key, "-i", inventory, "-o", "csv")
+
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [row["machineName"] for row in rows] == list(simulator.sites["sim-0001"].machines)
+    assert {row["service"] for row in rows} == {key}
+    assert sum(entry.operation == "statistics" for entry in simulator.ledger) == 1
+
+
+async def test_names_come_from_a_file_and_an_empty_one_means_nothing(
+    simulate: Simulate, write_inventory: Write, tmp_path: Path
+) -> None:
+    simulator = await simulate(sites=1)
+    inventory = str(write_inventory(simulator))
+    first, second, *_ = simulator.sites["sim-0001"].services
+    file = tmp_path / "names.txt"
+    file.write_text(f"# idle\n{first}\n\n{second}\n")
+    (tmp_path / "empty.txt").write_text("# none\n")
+
+    some = await fleet("services", "stop", f"@file:{file}", "-i", inventory, "-s", "all", "--yes")
+    none = await fleet("services", "stop", f"@file:{tmp_path / 'empty.txt'}", "-i", inventory, "-s", "all", "--yes")
+
+    assert some.returncode == 0, some.stderr
+    stopped = {key for key, one in simulator.sites["sim-0001"].services.items() if one.real == "STOPPED"}
+    assert stopped == {first, second}
+    assert none.returncode == 2
+    assert "there is no name in" in none.stderr
+
+
+async def test_a_pattern_that_fits_nothing_is_told(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=2)
+    inventory = str(write_inventory(simulator))
+
+    result = await fleet("services", "report", "Nowhere/*", "*.MapServer", "-i", inventory, "-o", "csv")
+
+    assert result.returncode == 1
+    assert "Nowhere/* fits no service of any of 2 sites" in result.stderr
+    assert "MapServer" in result.stdout

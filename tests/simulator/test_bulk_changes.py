@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from fleet.bulk.services import Chosen, Restart, Start, Stop
 from fleet.client.settings import RetryPolicy
 from fleet.errors import UsageError
 from fleet.fanout.stop import Stop as StopRun
+from fleet.protocol.fields import ServiceId
 from fleet.protocol.patterns import ServicePatterns
 from fleet.simulator import Simulator
 
@@ -26,6 +29,14 @@ PATIENCE = RetryPolicy(base=0.05, cap=0.1, settle=0.5, lock_patience=0.5)
 
 def every(*texts: str, where: str | None = None) -> Chosen:
     return Chosen(ServicePatterns(texts), None if where is None else parse(where))
+
+
+def sent(record: dict[str, Any]) -> list[str]:
+    """The services that the call of *record* was for: one by its path, or many by a parameter."""
+    if "services" not in record["parameters"]:
+        return [record["path"].removeprefix("admin/services/").rpartition("/")[0]]
+    named = json.loads(record["parameters"]["services"])["services"]
+    return [str(ServiceId(one["folderName"], one["serviceName"], one["type"])) for one in named]
 
 
 async def test_a_plan_tells_old_and_new_and_sends_no_change(simulate: Simulate, write_inventory: Write) -> None:
@@ -64,7 +75,7 @@ async def test_what_was_planned_is_done_and_is_on_record(
         assert {service.real for service in site.services.values() if service.folder != "Planning"} == {"STARTED"}
     done = [(outcome.site, one["item"]) for outcome in report.outcomes for one in outcome.value["changes"]]
     assert done
-    recorded = [(r["site"], r["path"].split("/services/")[1].removesuffix("/stop")) for r in read_audit(file)]
+    recorded = [(record["site"], item) for record in read_audit(file) for item in sent(record)]
     assert sorted(recorded) == sorted(done)
     assert {record["outcome"] for record in read_audit(file)} == {"changed"}
 
@@ -149,7 +160,7 @@ async def test_a_restart_is_whole_although_the_run_is_stopped(simulate: Simulate
 
                 await super().carry_out(client, changes, sender, told)
 
-        report = await apply(fleet.select("all"), Watching(every()), stop=stop)
+        report = await apply(fleet.select("all"), Watching(every(), together=False), stop=stop)
 
     (outcome,) = report.outcomes
     told = [one["outcome"] for one in outcome.value["changes"]]
@@ -178,7 +189,7 @@ async def test_a_site_that_goes_away_ends_its_changes_and_keeps_what_was_done(
 
                 await super().carry_out(client, changes, sender, told)
 
-        report = await apply(fleet.select("all"), Watching(every()))
+        report = await apply(fleet.select("all"), Watching(every(), together=False))
 
     (outcome,) = report.outcomes
     told = [one["outcome"] for one in outcome.value["changes"]]
