@@ -75,6 +75,7 @@ bench: $(VENV)/.ready
 	@$(BIN)/python benchmarks/fleet_beside_bare.py
 	@$(BIN)/python benchmarks/services_report.py
 	@$(BIN)/python benchmarks/merged_logs.py
+	@$(BIN)/python benchmarks/snapshot_sites.py
 
 soak: $(VENV)/.ready
 	@$(BIN)/python -m pytest -n 2 -m soak

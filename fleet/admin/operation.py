@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from fleet.protocol.message import ANSWER_CAP, NOTHING, Method
+from fleet.protocol.message import ANSWER_CAP, FILE_CAP, NOTHING, Method
 
 __all__ = ["Effect", "Operation", "ReadBack"]
 
@@ -66,6 +66,8 @@ class Operation(Generic[T_co]):
     get_only: bool = False
     """Whether a POST to this resource would change something, so that a read must be a GET."""
     binary: bool = False
+    into: Path | None = field(default=None, repr=False)
+    """Where a binary answer is written while it arrives; its value is then the number of bytes."""
     status_is_data: bool = False
     """Whether a member `status` of the answer is data, not a verdict."""
     success_is_data: bool = False
@@ -82,6 +84,14 @@ class Operation(Generic[T_co]):
     def changes(self) -> bool:
         """Whether it changes the site."""
         return self.effect is not Effect.READ
+
+    def saved_to(self, file: Path) -> Operation[int]:
+        """The same read with its answer, which is no JSON, written to *file* as it arrives, up to 4 GiB.
+
+        The file has mode 0600 and is there only once it is whole; its value is the number of its bytes. Several sites
+        need a file each: run it on one. One attempt may take an hour.
+        """
+        return replace(self, binary=True, into=file, cap=FILE_CAP, limit=max(self.limit or 0.0, 3600.0))  # type: ignore[return-value]
 
     def with_parameters(self, **parameters: str) -> Operation[T_co]:
         """The same operation with *parameters* added."""

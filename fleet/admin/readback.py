@@ -113,7 +113,8 @@ def listed(
 ) -> ReadBack:
     """Done when the list *member* of the answer has an entry that *matches*; with *gone*, when it has none.
 
-    Where the list has more pages (`hasMore`) or is no list, what is not on it can't be told.
+    Where the list has more pages (`hasMore`) or is no list, what is not on it can't be told. What is not there before it
+    is to be deleted may be a wrong name: that is for the site to say, and no reason not to ask it.
     """
 
     def done(answer: Any) -> bool | None:
@@ -124,7 +125,7 @@ def listed(
             return not gone
         return None if answer.get("hasMore") is True else gone
 
-    return ReadBack(look=look, done=done, whole=whole)
+    return ReadBack(look=look, done=done, whole=whole and not gone)
 
 
 def services_are(services: Iterable[ServiceId], wanted: str | None) -> ReadBack:
@@ -157,7 +158,7 @@ def services_are(services: Iterable[ServiceId], wanted: str | None) -> ReadBack:
         },
         cap=REPORT_CAP,
     )
-    return ReadBack(look=look, done=done)
+    return ReadBack(look=look, done=done, whole=wanted is not None)
 
 
 def _state_of(status: Any, wanted: str) -> bool | None:

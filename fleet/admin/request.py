@@ -37,6 +37,7 @@ def build_request(
             url=url,
             query={**operation.parameters, "f": "json"},
             headers=headers,
+            into=operation.into,
             cap=operation.cap,
             last=last,
         )
@@ -54,6 +55,7 @@ def build_request(
         url=url,
         form=form,
         files=operation.files,
+        into=operation.into,
         headers=HEADERS,
         cap=operation.cap,
         last=last,

@@ -56,7 +56,8 @@ def _each_in(look: Operation[Any], member: str, key: str, names: str, *, gone: b
         entries = answer.get(member)
         if not isinstance(entries, list) or not wanted:
             return None
-        there = {entry.get(key) if isinstance(entry, Mapping) else entry for entry in entries}
+        told = [entry.get(key) if isinstance(entry, Mapping) else entry for entry in entries]
+        there = {name for name in told if isinstance(name, str)}
         if answer.get("hasMore") is True and not wanted <= there:
             return None
         return not wanted & there if gone else wanted <= there

@@ -21,9 +21,11 @@ __all__ = [
     "checks",
     "faults",
     "inventory_files",
+    "operations",
     "parameters",
     "paths",
     "selectors",
+    "services",
     "sites",
     "snapshots",
     "snapshots_or_sites",
@@ -166,12 +168,16 @@ def _templates(entry: dict[str, Any]) -> Iterator[list[str]]:
         return
     path = f"admin/{entry['path']}" if entry["base"] == "admin" else entry["path"]
     yield path.strip("/").split("/")
-    if "services/<folder>/<name>.<type>" in path:
+    if "services/<folder>/<name>." in path:
         yield path.replace("services/<folder>/", "services/").strip("/").split("/")
+    for other in entry.get("also_at", ()):
+        yield other.split("/")
 
 
 def _fits(part: str, typed: str) -> bool:
     """Whether *typed* may stand where a template has *part*."""
+    if part == "<name>.GPServer":
+        return re.fullmatch(r".+\.GPServer", typed, re.IGNORECASE) is not None
     if part == "<name>.<type>":
         return re.fullmatch(r".+\.[A-Za-z]*Server", typed, re.IGNORECASE) is not None
     if part == "<folder>":
@@ -199,7 +205,37 @@ def paths(ctx: click.Context, incomplete: str) -> Iterator[tuple[str, str | None
                 told.setdefault(f"{path}/", None)
             else:
                 told[path] = entry["effect"]
+    for service in _services(ctx):
+        # What was read before of these sites stands in for the names that only they know.
+        if f"admin/services/{service}".startswith(incomplete) and incomplete.startswith("admin/services/"):
+            told.setdefault(f"admin/services/{service}", "service")
     yield from told.items()
+
+
+def _services(ctx: click.Context) -> list[str]:
+    """Services that were read before: of the one site that is selected, or of every site."""
+    from fleet.history.names import recall
+
+    selected = ctx.params.get("select")
+    return recall([selected]) or recall() if isinstance(selected, str) else recall()
+
+
+@_quietly
+def services(ctx: click.Context, incomplete: str) -> Iterator[tuple[str, str | None]]:
+    """Names of services that were read before, and of their folders as globs."""
+    known = _services(ctx)
+    folders = dict.fromkeys(f"{name.rpartition('/')[0]}/*" for name in known if "/" in name)
+    for name in [*folders, *known]:
+        if name.startswith(incomplete):
+            yield name, None
+
+
+@_quietly
+def operations(ctx: click.Context, incomplete: str) -> Iterator[tuple[str, str | None]]:
+    """Names of operations."""
+    for entry in _catalogue():
+        if entry["name"].lower().startswith(incomplete.lower()):
+            yield entry["name"], entry["effect"]
 
 
 @_quietly
@@ -216,9 +252,10 @@ def parameters(ctx: click.Context, incomplete: str) -> Iterator[tuple[str, str |
         for parameter in entry.get("params", ()):
             if not equals and parameter["name"].startswith(name) and parameter["name"] not in given:
                 need = "required, " if parameter.get("required") else ""
-                yield f"{parameter['name']}=", f"{need}{parameter.get('meaning') or parameter['type']}"
+                mark = "@" if parameter["type"].startswith("file") else ""
+                yield f"{parameter['name']}={mark}", f"{need}{parameter.get('meaning') or parameter['type']}"
             if equals and parameter["name"] == name:
-                for value in parameter.get("values", ()):
+                for value in parameter.get("values") or (("true", "false") if parameter["type"] == "boolean" else ()):
                     if str(value).startswith(begun):
                         yield f"{name}={value}", None
 

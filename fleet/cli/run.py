@@ -40,6 +40,8 @@ __all__ = ["LineWriter", "Session", "run_on_sites", "say"]
 
 WHOLE = 1 << 40
 """Characters of a line that is not cut."""
+PATIENCE = 1.0
+"""Seconds that a stopped run waits for whoever reads its rows."""
 FLUSH_EVERY = 0.05
 """Seconds that a written outcome may wait for company before it is flushed."""
 
@@ -122,6 +124,8 @@ def run_on_sites(
             stop.launch_no_more()
 
     lines = LineWriter(line.above(sys.stdout), broken) if rows or common.format == "ndjson" else None
+    if lines is not None:
+        stop.listen(lines.soon)
     interrupts = Interrupts(stop, lambda text: say(text, stderr))
 
     @contextmanager
@@ -223,6 +227,9 @@ class LineWriter:
         self._error: OSError | None = None
         self._flushed = 0.0
         self._waiting = False
+        self._writing: anyio.CancelScope | None = None
+        self._ending = False
+        self._given_up = False
 
     def __call__(self, outcome: Outcome) -> None:
         if self._error is not None:
@@ -242,14 +249,27 @@ class LineWriter:
 
         Not so on a terminal, which is quick, and on which the live line must not be drawn in between.
         """
-        if self._error is None:
-            try:
-                if self._stream.isatty():
-                    self._put(text)
-                else:
-                    await anyio.to_thread.run_sync(self._put, text, abandon_on_cancel=True)
-            except OSError as error:
-                self._failed(error)
+        if self._error is not None or self._given_up:
+            return
+        try:
+            if self._stream.isatty():
+                self._put(text)
+                return
+            with anyio.CancelScope() as self._writing:
+                if self._ending:
+                    self.soon()
+                await anyio.to_thread.run_sync(self._put, text, abandon_on_cancel=True)
+            self._given_up = self._writing.cancelled_caught
+        except OSError as error:
+            self._failed(error)
+        finally:
+            self._writing = None
+
+    def soon(self) -> None:
+        """The run is stopped: a reader who does not take what is being written is not waited for much longer."""
+        self._ending = True
+        if self._writing is not None:
+            self._writing.deadline = min(self._writing.deadline, anyio.current_time() + PATIENCE)
 
     def _put(self, text: str) -> None:
         self._stream.write(text)
@@ -275,6 +295,10 @@ class LineWriter:
         """Nothing more comes; raises the `OSError` that ended the writing, if one did."""
         if self._error is not None:
             raise self._error
+        if self._given_up:
+            # A thread is held up in the stream, and would hold up everybody else who writes to it, or closes it.
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            return
         self._stream.flush()
 
 

@@ -25,6 +25,7 @@ LONGEST = 1024 * 1024
 @click.argument("statement", metavar="[QUERY]", required=False)
 @click.option("--schema", is_flag=True, help="Show the tables and columns; with QUERY as a name, those of that table.")
 @click.option("--max-age", type=DURATION, metavar="DURATION", help="Take rows that were fetched before, if no older.")
+@click.option("--snapshot", metavar="ID", help="Ask a snapshot: an ID, a name, latest, or an age such as 7d.")
 @click.option("--max-rows", type=click.IntRange(1), default=1_000_000, show_default=True, help="Limit of the answer.")
 @click.option("--no-pushdown", is_flag=True, help="Fetch all rows of all sites, whatever the query asks of them.")
 @output_option("parquet")
@@ -51,6 +52,8 @@ def command(common: Common, statement: str | None, schema: bool, **given: Any) -
         raise UsageError("--query is for answers in JSON; say it in SQL")
     if common.format == "parquet":
         _require_parquet()
+    if given["snapshot"] is not None:
+        return _of_snapshot(common, text, given)
     from fleet.cli.run import run_on_sites
 
     kept = None
@@ -87,6 +90,32 @@ def command(common: Common, statement: str | None, schema: bool, **given: Any) -
     finally:
         if kept is not None:
             kept.close()
+
+
+def _of_snapshot(common: Common, text: str, given: dict[str, Any]) -> int:
+    """The answer of a snapshot: no site is asked, and no inventory is needed."""
+    import anyio
+
+    from fleet.fanout.fleet import Fleet
+    from fleet.snapshots.store import Store
+    from fleet.sql import ask
+    from fleet.sql.past import Past
+
+    if given["max_age"] is not None:
+        raise UsageError("--max-age is for live rows, and --snapshot for past ones: give one of them")
+    store = Store()
+    past = Past(store, store.find(given["snapshot"]))
+    fleet = Fleet(past.inventory, deadline=common.deadline)
+    selection = fleet.select(common.selection, allow_empty=common.allow_empty)
+
+    async def main() -> Answered:
+        async with fleet:
+            pruned = not given["no_pushdown"]
+            return await ask(selection, text, pruned=pruned, most=given["max_rows"], past=past)
+
+    answer = anyio.run(main)
+    _write(common, answer.report, answer)
+    return answer.report.exit_code(common.require_coverage)
 
 
 def _text_of(query: str | None) -> str:

@@ -170,8 +170,11 @@ class SiteClient:
             else:
                 await self.call(resource_of(operation) or info.admin())
             return Answer(value=None, outcome="changed", verified=False)
-        already = look.done(await self.call(look.look)) and look.whole
-        return Answer(value=None, outcome="noop" if already else "changed")
+        already = look.done(await self.call(look.look))
+        if already and not look.whole and (resource := resource_of(operation, portal=self._is_portal)) is not None:
+            # It may be a name that is nowhere: then the site says so, as it would to the change.
+            await self.call(resource)
+        return Answer(value=None, outcome="noop" if already and look.whole else "changed")
 
     @contextmanager
     def wide_reads(self, width: int) -> Iterator[None]:

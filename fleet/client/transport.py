@@ -18,6 +18,7 @@ import anyio
 from yarl import URL
 
 from fleet.client.bodies import body_of, encoded
+from fleet.client.downloads import is_file, saved
 from fleet.client.handshake import refusal_of_ours
 from fleet.client.holding import Holding
 from fleet.client.names import AT_ONCE, Names
@@ -36,12 +37,15 @@ from fleet.errors import (
 )
 from fleet.inventory.secrets import Secret
 from fleet.inventory.tables import origin_of
-from fleet.protocol.message import Request, Response
+from fleet.protocol.message import REPORT_CAP, Request, Response
 
 __all__ = ["DIRECT", "Transport", "Way"]
 
 SMALL = 64 * 1024
 """A body of known length up to this many bytes is read in one go and not counted as held."""
+
+MOST_HELD = REPORT_CAP
+"""Bytes of one answer that are ever held in memory; a file of more goes to the disk."""
 
 CLOCK_GRAIN = 0.001
 """Seconds by which a timer may go off early."""
@@ -269,29 +273,41 @@ class Transport:
                 raise _too_large(request.cap)
             if encoding not in ("identity", "", "gzip", "x-gzip"):
                 raise BadAnswer(f"the answer is encoded as {encoding[:40]!r}, which was not asked for")
+            begin = b""
+            if request.into is not None:
+                with anyio.fail_after(limit - (time.monotonic() - started)):
+                    begin = await response.content.readany()
+                    if is_file(response, begin):
+                        size = await saved(
+                            response, begin, request.into, request.cap, inflate=encoding in ("gzip", "x-gzip")
+                        )
+                        return Response(status=response.status, headers=response.headers, body=b"", saved=size)
             if length is not None and length <= SMALL and encoding in ("identity", ""):
-                body, held = await response.content.read(), None
+                body, held = begin + await response.content.read(), None
             else:
                 with anyio.fail_after(limit - (time.monotonic() - started)):
-                    body, held = await self._read_counted(response, request.cap, encoding in ("gzip", "x-gzip"))
+                    body, held = await self._read_counted(
+                        response, min(request.cap, MOST_HELD), begin, encoding in ("gzip", "x-gzip")
+                    )
         except BaseException:
             response.close()
             raise
         return Response(status=response.status, headers=response.headers, body=body, held=held)
 
     async def _read_counted(
-        self, response: aiohttp.ClientResponse, cap: int, inflate: bool
+        self, response: aiohttp.ClientResponse, cap: int, begin: bytes, inflate: bool
     ) -> tuple[bytes, int | None]:
         """Read as a stream, with the count of what was sent and of what it inflates to kept below *cap*.
 
-        The body, and the number under which it is held.
+        *begin* was read already. The body, and the number under which it is held.
         """
         parts = bytearray()
         sent = 0
         inflater = zlib.decompressobj(wbits=31) if inflate else None
         ticket = self._holding.enter()
         try:
-            async for chunk in response.content.iter_any():
+            chunk = begin or await response.content.readany()
+            while chunk:
                 sent += len(chunk)
                 if sent > cap:
                     raise _too_large(cap)
@@ -303,6 +319,7 @@ class Transport:
                         raise _too_large(cap)
                 await self._holding.take(ticket, len(piece))
                 parts += piece
+                chunk = await response.content.readany()
             if inflater is not None and not inflater.eof and sent:
                 raise ConnectFailed("the compressed answer broke off", may_have_arrived=True, fate_open=True)
         except BaseException as error:

@@ -70,7 +70,8 @@ def decipher(
 ) -> Any:
     """The value in *response*, converted to the type *answer* (`dict` keeps the JSON object as it is).
 
-    *binary* is for answers that are no JSON, such as a certificate: the value is then the body. *status_is_data* is for
+    *binary* is for answers that are no JSON, such as a certificate: the value is then the body, or where the body was
+    saved to a file, the number of its bytes. *status_is_data* is for
     resources with a member `status` of their own, *success_is_data* for health checks, whose `"success": false` is a
     result. *on_odd* is called for an answer that only a lenient reader takes. Raises a `SiteError` and nothing else,
     whatever the bytes are.
@@ -78,6 +79,8 @@ def decipher(
     The order of the questions is that of the admin API reference, section 3: HTTP status, JSON or not, `error`,
     `status`, `success`, `messages` with a `code`.
     """
+    if response.saved is not None:
+        return response.saved
     if binary and response.status < 400 and not _is_text(response):
         return response.body
     if response.status >= 400:

@@ -40,6 +40,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     files: Mapping[str, Path | bytes] = NOTHING
     """Files by the name of their part: with any, the body is multipart/form-data."""
     headers: Mapping[str, str] = NOTHING
+    into: Path | None = None
+    """Where an answer that is a file is written while it arrives."""
     cap: int = ANSWER_CAP
     last: bool = False
     """Whether nothing more will be asked of this site: the connection is not kept."""
@@ -56,6 +58,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     held: int | None = None
     """Under which number the transport counts the body as held, until it is deciphered."""
+    saved: int | None = None
+    """How many bytes of the answer, a file, were written where the request said; the body is empty then."""
     redirected: bool = False
     """Whether a redirect led to it."""
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from fleet.admin.log_pages import LogPages, LogQuery, Record
+from fleet.admin.log_pages import LEVELS, LogPages, LogQuery, Record
 from fleet.client.site import SiteClient
 from fleet.errors import TooLarge
 from fleet.rows.table import Column, Row, Table, Wanted
@@ -29,33 +28,34 @@ async def read_page(client: SiteClient, pages: LogPages) -> list[tuple[int, Reco
 
 
 async def _read(client: SiteClient, wanted: Wanted) -> Sequence[Row]:
-    query = LogQuery(newest=wanted.newest, oldest=wanted.oldest)
-    if wanted.level is not None:
-        query = replace(query, level=wanted.level)
+    query = LogQuery(level=wanted.level or LEVELS[-1], newest=wanted.newest, oldest=wanted.oldest)
     pages = LogPages(query, size=1000 if wanted.limit is None else min(1000, wanted.limit))
     rows: list[Row] = []
     while not pages.done and (wanted.limit is None or len(rows) < wanted.limit):
-        rows += [LOGS.row(record) for _, record in await read_page(client, pages)]
+        rows += [_row(record) for _, record in await read_page(client, pages)]
     return rows[: wanted.limit]
+
+
+def _row(record: Record) -> Row:
+    return {**LOGS.row(record), "level": record.get("type")}
 
 
 LOGS = Table(
     "logs",
-    "Log records, the newest first; WARNING and more severe ones, unless another level is asked for.",
+    "log records, the newest first; a condition on level or time bounds what is fetched",
     (
-        Column("time", "time", "When it was written."),
-        Column("type", "text", "The level: SEVERE, WARNING, INFO, FINE, VERBOSE or DEBUG."),
-        Column("code", "integer", "The kind of event, as a number."),
-        Column("machine", "text", "The machine that wrote it."),
-        Column("source", "text", "The service as Folder/Name.Type, or the part of the server."),
-        Column("message", "text", "What happened."),
-        Column("user", "text", "Whose request it was."),
-        Column("process", "text", "The number of the process."),
-        Column("thread", "text", "The number of the thread."),
-        Column("methodName", "text", "The method that wrote it."),
-        Column("elapsed", "text", "Seconds that it took, where that is told."),
-        Column("requestID", "text", "What the records of one request share, from release 10.7 on."),
+        Column("time", "time", "when it was written"),
+        Column("level", "text", "SEVERE, WARNING, INFO, FINE, VERBOSE or DEBUG"),
+        Column("code", "integer", "the kind of event, as a number"),
+        Column("machine", "text", "the machine that wrote it"),
+        Column("source", "text", "the service as Folder/Name.Type, or a part of the server"),
+        Column("message", "text", "what happened"),
+        Column("user", "text", "whose request it was"),
+        Column("process", "text", "number of the process"),
+        Column("thread", "text", "number of the thread"),
+        Column("methodName", "text", "the method that wrote it"),
+        Column("elapsed", "text", "seconds that it took, where that is told"),
+        Column("requestID", "text", "what the records of one request share, from release 10.7 on"),
     ),
     _read,
 )
-"""What is logged; rows are read whole, so a query bounds them by time, level or limit."""

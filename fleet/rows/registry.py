@@ -11,6 +11,7 @@ __all__ = ["TABLES", "table"]
 
 TABLES: dict[str, str] = {
     "extensions": "fleet.rows.services:EXTENSIONS",
+    "logs": "fleet.rows.logs:LOGS",
     "services": "fleet.rows.services:SERVICES",
     "sites": "fleet.rows.sites:SITES",
     "statistics": "fleet.rows.services:STATISTICS",

@@ -23,6 +23,9 @@ METRICS = (
     "ServiceRunningInstancesMax",
 )
 SPANS = {"LAST_DAY": 86_400, "LAST_WEEK": 7 * 86_400, "LAST_MONTH": 30 * 86_400, "LAST_YEAR": 365 * 86_400}
+QUIET = 0.25
+"""The part of all slices in which nobody asks anything."""
+
 SLICES = 2000
 """Slices that one report has at the most."""
 
@@ -104,6 +107,7 @@ def data(call: Call) -> Reply:
     step = max(60, int(found.get("aggregationInterval") or 30) * 60)
     begin -= begin % step
     slices = list(range(begin, end, step))[:SLICES]
+    busy = {moment: _busy(state.seed, state.name, moment) for moment in slices}
     rows = []
     for query in found["queries"]:
         rows.append(
@@ -111,10 +115,7 @@ def data(call: Call) -> Reply:
                 {
                     "resourceURI": place,
                     "metric-type": metric,
-                    "data": [
-                        None if _idle(call, place) else _number(state.seed, state.name, place, metric, moment)
-                        for moment in slices
-                    ],
+                    "data": _data(call, place, metric, busy, step),
                 }
                 for place in query.get("resourceURIs", [])
                 for metric in query.get("metrics", [])
@@ -129,15 +130,39 @@ def data(call: Call) -> Reply:
     return Reply({"report": answer})
 
 
-def _idle(call: Call, place: str) -> bool:
-    """Whether *place* (`services/Folder/Name.Type`) is a service that nobody asks for anything."""
-    service = call.site.state.services.get(place.removeprefix("services/"))
-    return service is not None and service.rate == 0 and service.transactions == 0
+def _rate(call: Call, place: str) -> float | None:
+    """Requests per second below *place* (`services/`, `services/Folder/`, a service); None for what is not there."""
+    services = call.site.state.services
+    below = place.removeprefix("services").lstrip("/")
+    if below in services:
+        return services[below].rate
+    if below and not below.endswith("/"):
+        return None
+    return sum(one.rate for key, one in services.items() if key.startswith(below))
 
 
-def _number(seed: int, site: str, place: str, metric: str, moment: int) -> int | None:
-    quiet = random.Random(f"{seed}/{site}/{place}/{moment}").random() < 0.25
-    return None if quiet else random.Random(f"{seed}/{site}/{place}/{metric}/{moment}").randint(0, 500)
+def _busy(seed: int, site: str, moment: int) -> float:
+    """How much more or less than usual is asked of a site at *moment*; 0 where nobody asks anything."""
+    chosen = random.Random(f"{seed}/{site}/{moment}")
+    return 0.0 if chosen.random() < QUIET else chosen.uniform(0.3, 1.7)
+
+
+def _data(call: Call, place: str, metric: str, busy: dict[int, float], step: int) -> list[int | None]:
+    """A number for each slice, or null where nobody asked anything: at quiet times, and of what nobody uses.
+
+    Requests go with what the simulated users ask for, so that a folder has about as many as its services together.
+    """
+    state, rate = call.site.state, _rate(call, place)
+    numbers: list[int | None] = []
+    for moment, factor in busy.items():
+        if not rate or not factor:
+            numbers.append(None)
+        elif metric == "RequestCount":
+            numbers.append(max(1, round(rate * step * factor * call.site.switches.traffic)))
+        else:
+            own = random.Random(f"{state.seed}/{state.name}/{place}/{metric}/{moment}")
+            numbers.append(own.randint(0, 500))
+    return numbers
 
 
 def settings(call: Call) -> Reply:

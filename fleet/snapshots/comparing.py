@@ -165,7 +165,7 @@ def _compared(
     found = comparison.of_sites()
     outcomes = [
         replace(outcome, value={"differences": found.get(outcome.site, [])})
-        if outcome.ok and outcome.site in sheets
+        if outcome.site in sheets and not isinstance(outcome, NotReached)
         else outcome
         for outcome in outcomes
     ]

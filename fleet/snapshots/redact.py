@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from fleet.client.masking import MASK
@@ -57,6 +58,7 @@ def redacted(value: Any, mask: Callable[[str], str] = lambda text: text) -> Any:
     return mask(_text(value)) if isinstance(value, str) else value
 
 
+@lru_cache(maxsize=4096)
 def _is_secret(name: str) -> bool:
     plain = name.lower()
     if plain in _NO_SECRET:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio.to_thread
 
@@ -24,6 +24,9 @@ from fleet.sql.database import Database, rows_as_dicts
 from fleet.sql.pruning import Demand, demands_of
 from fleet.sql.query import read_query
 from fleet.sql.schema import ERRORS, FETCHED, SITE, label_columns, table
+
+if TYPE_CHECKING:
+    from fleet.sql.past import Past
 
 __all__ = ["MOST_ROWS", "Answered", "Kept", "ask"]
 
@@ -67,6 +70,7 @@ async def ask(
     pruned: bool = True,
     most: int = MOST_ROWS,
     kept: Kept | None = None,
+    past: Past | None = None,
     stop: Stop | None = None,
     progress: Progress | None = None,
     before: Callable[[int], None] | None = None,
@@ -75,12 +79,15 @@ async def ask(
     """The answer of the sites of *selection* to the SQL query *text*.
 
     The tables that it names are fetched from all sites at once, as far as the query needs them; with *pruned* False
-    from every site, with every row. *kept* has rows that need not be fetched, *most* bounds the rows of the answer,
+    from every site, with every row. *kept* has rows that need not be fetched; with *past*, whose inventory the selection
+    must be of, all come from a snapshot and nothing is asked. *most* bounds the rows of the answer,
     *before* is told how many sites are asked. Raises `UsageError` for a query that can't be read or answered, with
     nothing sent, and `QueryFailed` where it fails on what was fetched.
     """
     labels = label_columns(selection.fleet.inventory.sites.values())
     query = read_query(text, labels=labels)
+    if past is not None:
+        past.check(query.tables)
     database = Database(now)
     limit = selection.fleet.deadline
     ends = None if limit is None else time.monotonic() + limit
@@ -96,7 +103,7 @@ async def ask(
         sites = [site for site in selection.sites if site.name in needed]
         if before is not None:
             before(len(sites))
-        fetch = _Fetch(database, wanted, labels, kept)
+        fetch = _Fetch(database, wanted, labels, kept, past)
         report = await Selection(selection.fleet, sites).run(fetch.work, command="sql", stop=stop, progress=progress)
         fetch.note_failures(report)
         unlisten = None if stop is None else stop.listen(lambda: database.stop() if stop.cancelled else None)
@@ -120,6 +127,7 @@ class _Fetch:
     demands: Mapping[str, Demand]
     labels: Mapping[str, str]
     kept: Kept | None
+    past: Past | None = None
     told: dict[tuple[str, str], SiteError] = field(default_factory=dict)
 
     async def work(self, client: SiteClient) -> dict[str, int]:
@@ -141,8 +149,11 @@ class _Fetch:
         return counts
 
     async def _one(self, client: SiteClient, demand: Demand) -> int:
-        name = client.site.name
         at = time.time()
+        if self.past is not None:
+            return self._insert(
+                client, demand, await self.past.rows(client.site, demand.table, demand.wanted), self.past.kept.made
+            )
         known = None if self.kept is None else self.kept.recall(client.site, demand.table, demand.wanted)
         if known is None:
             rows = await table(demand.table).read(client, demand.wanted)
@@ -150,8 +161,12 @@ class _Fetch:
                 self.kept.keep(client.site, demand.table, demand.wanted, rows, at)
         else:
             rows, at = known
+        return self._insert(client, demand, rows, at)
+
+    def _insert(self, client: SiteClient, demand: Demand, rows: Sequence[Row], at: float) -> int:
         labels = {column: client.site.labels.get(key) for column, key in self.labels.items()}
-        return self.database.insert(demand.table, rows, {"site": name, "_fetched_at": timestamp(at), **labels})
+        more = {"site": client.site.name, "_fetched_at": timestamp(at), **labels}
+        return self.database.insert(demand.table, rows, more)
 
     def note_failures(self, report: Report) -> None:
         """Fill `_errors`: each table of each site whose rows are not there."""

@@ -86,11 +86,11 @@ async def test_an_unknown_parameter_of_a_read_is_a_warning_and_a_wrong_value_an_
     simulator: Simulator, write_inventory: Write
 ) -> None:
     path = str(write_inventory(simulator))
-    done = await fleet("call", "admin/services", "-p", "detial=true", "-s", "sim-0001", "-i", path)
+    done = await fleet("call", "admin/services", "-p", "detailz=true", "-s", "sim-0001", "-i", path)
     assert done.returncode == 0
-    assert "services has no parameter detial; did you mean detail?" in done.stderr
-    quiet = await fleet("call", "admin/services", "-p", "detial=true", "-s", "sim-0001", "-i", path, "-q")
-    assert "detial" not in quiet.stderr
+    assert "services has no parameter detailz; did you mean detail?" in done.stderr
+    quiet = await fleet("call", "admin/services", "-p", "detailz=true", "-s", "sim-0001", "-i", path, "-q")
+    assert "detailz" not in quiet.stderr
     sent = len(simulator.ledger)
     for wrong in ("detail=1", "detail=True"):
         refused = await fleet("call", "admin/services", "-p", wrong, "-s", "sim-0001", "-i", path)

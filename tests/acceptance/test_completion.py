@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fleet.history.names import remember
 from fleet.snapshots.store import Store
 from tests.acceptance.terminals import FLEET, Terminal
 from tests.crashing import write_one
@@ -94,6 +95,13 @@ def at_line(folder: Path, line: str) -> list[str]:
         (["call", "admin/mode/update", "-p", ""], None),
         (["call", "admin/mode/update", "-p", "siteMode="], ["siteMode=READ_ONLY", "siteMode=EDITABLE"]),
         (["call", "admin/logs/query", "-p", "level=SEVERE", "-p", "lev"], []),
+        (["call", "admin/mode/update", "-p", "runAsync="], ["runAsync=true", "runAsync=false"]),
+        (["call", "admin/mode/update", "-p", "runAsync=t"], ["runAsync=true"]),
+        (["call", "admin/services/Maps/startS"], ["admin/services/Maps/startServices"]),
+        (["call", "admin/services/Model.GPServer/jobs/p"], ["admin/services/Model.GPServer/jobs/purgeQueue"]),
+        (["call", "admin/uploads/upload", "-p", "item"], ["itemFile=@"]),
+        (["operations", "services.jobs.q"], ["services.jobs.query"]),
+        (["operations", "--effect", "d"], ["disrupt"]),
         (["simulate", "--fault", "sim-0001=serv"], ["sim-0001=service-down"]),
         (["nothing", "x"], []),
         (["health", "-i", "/nowhere.toml", "-s", "gis"], []),
@@ -113,6 +121,21 @@ def test_values_come_from_the_inventory_and_the_catalogue(
         assert found == [f"admin/services/Roads.MapServer/{verb}" for verb in ("status", "start", "statistics")]
     else:
         assert "siteMode=" in found
+
+
+def test_services_that_were_read_before_are_completed(folder: Path) -> None:
+    remember("gis-0001", ["Planning/Roads.MapServer", "Planning/Rivers.MapServer", "Trees.MapServer"])
+    remember("harbour", ["Planning/Quays.MapServer"])
+    begun = "admin/services/Planning/R"
+    both = [f"admin/services/Planning/{name}.MapServer" for name in ("Rivers", "Roads")]
+    assert set(both) < set(completed(folder, "call", begun)), "beside report and renameService"
+    assert completed(folder, "call", "-s", "harbour", "admin/services/Planning/Q") == [
+        "admin/services/Planning/Quays.MapServer"
+    ]
+    assert not set(both) & set(completed(folder, "call", "-s", "harbour", begun))
+    assert completed(folder, "call", "admin/services/Planning/Roads.MapServer/stat") == [
+        f"admin/services/Planning/Roads.MapServer/{verb}" for verb in ("status", "statistics")
+    ]
 
 
 def test_an_inventory_that_is_named_is_the_one_that_is_read(folder: Path) -> None:

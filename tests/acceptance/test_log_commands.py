@@ -235,6 +235,22 @@ async def test_a_closed_pipe_ends_the_reading(simulate: Simulate, write_inventor
     assert sum(site.count("query") for site in simulator.sites.values()) < 3 * 3 * 20
 
 
+@posix
+async def test_who_reads_nothing_more_does_not_hold_up_the_end(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=2)
+    for site in simulator.sites.values():
+        fill(site, list(range(0, 20_000)))
+    path = str(write_inventory(simulator))
+    with started("logs", "query", "-i", path, "-o", "ndjson") as running:
+        assert running.stdout is not None
+        await anyio.to_thread.run_sync(running.stdout.readline)
+        running.send_signal(signal.SIGTERM)
+        await wait_for(lambda: running.poll() is not None, within=10)
+        _, err = await ended(running)
+    assert running.returncode == 130
+    assert "sites answered" in clean(err)
+
+
 def open_files(pid: int) -> list[str]:
     found = []
     for link in Path(f"/proc/{pid}/fd").iterdir():
@@ -395,3 +411,29 @@ async def test_logs_are_deleted_and_that_is_seen(simulate: Simulate, write_inven
     assert [(one["outcome"], one.get("verified")) for one in outcomes] == [("changed", None), ("changed", None)]
     for site in simulator.sites.values():
         assert not any(record["message"].startswith("record ") for record in site.state.log_records)
+
+
+async def test_logs_are_a_table_of_sql_and_bounds_change_no_answer(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=3)
+    chosen = random.Random(7)
+    for site in simulator.sites.values():
+        fill(site, list(range(0, 4000, 10)))
+        for record in site.state.log_records:
+            record["type"] = chosen.choice(("SEVERE", "WARNING", "INFO", "DEBUG"))
+    path = str(write_inventory(simulator))
+    border = round(LATEST * 1000) - 2000
+    for condition in (
+        f"level in ('SEVERE', 'WARNING') and time >= {border}",
+        f"time < {border}",
+        "level = 'INFO' and site = 'sim-0002'",
+        "code = 1001",
+    ):
+        query = f"select site, level, code, count(*) as n from logs where {condition} group by 1, 2, 3 order by 1, 2, 3"
+        bounded, every = [
+            await fleet("sql", query, "-i", path, "-o", "csv", *more) for more in ((), ("--no-pushdown",))
+        ]
+        assert bounded.returncode == 0
+        assert len(bounded.stdout.splitlines()) > 1
+        assert bounded.stdout == every.stdout
+    everything = await fleet("sql", "select count(*) from logs", "-i", path, "-o", "csv")
+    assert int(everything.stdout.splitlines()[1]) >= 1200

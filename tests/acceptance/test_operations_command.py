@@ -104,7 +104,7 @@ def test_parameters_are_rows_in_markdown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("word", "nearest"),
-    [("servces.strat", "services.start"), ("changeProvidr", "services.changeProvider"), ("quux", None)],
+    [("servces.startt", "services.start"), ("changeProvidr", "services.changeProvider"), ("quux", None)],
 )
 def test_an_unknown_word_is_answered_with_the_nearest_names(tmp_path: Path, word: str, nearest: str | None) -> None:
     done = run(tmp_path, word)

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fleet.simulator import SimulatedSite, Simulator
+from fleet.simulator import SimulatedSite, Simulator, certificates
+from fleet.simulator.call import Call
+from fleet.simulator.wire import Failure
 
 pytest.importorskip("cryptography")
 from cryptography import x509
@@ -170,3 +172,21 @@ async def test_a_certificate_that_signed_itself_is_shown_for_its_own_name(simula
     told = await asked(site, f"{machine}/edit", token=token, webServerCertificateAlias="root")
     assert told["messages"] == ["The certificate 'root' has no key."]
     assert (await asked(site, machine, token=token))["webServerCertificateAlias"] == "own"
+
+
+async def test_a_certificate_in_use_is_replaced_under_its_alias_at_once(simulate: Simulate) -> None:
+    """What releases from 12.1 on have; none of them is simulated, so that the handler is asked itself."""
+    site = (await simulate(sites=1, machines=1, tls=True)).sites["sim-0001"]
+    token = (await asked(site, "admin/generateToken", username="siteadmin", password="simulated"))["token"]
+    name = next(iter(site.machines))
+    place = f"admin/machines/{name}/sslcertificates/selfsignedcertificate/update"
+    assert (await asked(site, place, token=token))["code"] == 404
+    file, certificate = certificate_file("newer.example.net", 44, "changeit")
+    args = {"machine": name, "alias": "selfsignedcertificate"}
+    call = Call(site, "POST", place, {"password": "changeit"}, args=args, files={"file": ("x.pfx", file)})
+    assert certificates.update(call).value == {"status": "success"}
+    assert await asyncio.to_thread(shown, site) == certificate
+    call.params["password"] = "wrong"
+    with pytest.raises(Failure):
+        certificates.update(call)
+    assert await asyncio.to_thread(shown, site) == certificate

@@ -196,3 +196,16 @@ async def test_a_file_of_more_than_the_limit_is_not_sent(
     assert outcome["error"]["kind"] == "too_large"
     assert "4 GiB" in outcome["error"]["message"]
     assert simulator.sites["sim-0001"].requests("upload") == []
+
+
+async def test_what_is_not_there_is_not_taken_for_deleted(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=1)
+    async with Fleet.from_inventory(write_inventory(simulator), retry=PATIENCE) as fleet:
+        for operation in (
+            ops.services.delete("Nowhere.MapServer"),
+            ops.machines.unregister("NOBODY"),
+            ops.security.user_remove("nobody"),
+            ops.usage.delete("nothing"),
+        ):
+            outcome = (await fleet.select().run(operation)).outcomes[0]
+            assert outcome.outcome == "failed", operation.name

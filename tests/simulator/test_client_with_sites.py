@@ -359,7 +359,7 @@ async def test_a_preview_of_what_no_state_tells_looks_at_the_resource(
         there = await client.preview(operation_for(f"admin/services/{key}/delete")[0])
         with pytest.raises(NotFound):
             await client.preview(operation_for("admin/services/Nowhere.MapServer/delete")[0])
-    assert (there.outcome, there.verified) == ("changed", False)
+    assert there.outcome == "changed"
     assert site.count("delete") == 0
     assert key in site.services
 

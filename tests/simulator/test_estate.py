@@ -106,6 +106,28 @@ async def test_idle_services_are_idle_in_usage_reports_too(simulate: Simulate) -
     assert silent == idle
 
 
+async def test_a_site_has_as_many_requests_in_usage_reports_as_its_services_together(simulate: Simulate) -> None:
+    site = await one(simulate, folders=1)
+    token = await sign_in(site)
+    folder = next(name for name in site.state.folder_names if name != "System")
+
+    async def total(*places: str) -> int:
+        report = {"reportname": "r", "since": "LAST_DAY"}
+        report |= {"queries": [{"resourceURIs": list(places), "metrics": ["RequestCount"]}]}  # type: ignore[dict-item]
+        await admin(site, "usagereports/add", token, usagereport=json.dumps(report))
+        rows = (await admin(site, "usagereports/r/data", token)).json["report"]["report-data"][0]
+        await admin(site, "usagereports/r/delete", token)
+        return sum(number for row in rows for number in row["data"] if number is not None)
+
+    everything, alone = await total("services/"), await total(*(f"services/{key}" for key in site.services))
+    assert everything > 10_000
+    assert abs(everything - alone) < 0.05 * everything
+    below = [f"services/{key}" for key in site.services if key.startswith(f"{folder}/")]
+    assert 0 < await total(f"services/{folder}/") < everything
+    assert abs(await total(f"services/{folder}/") - await total(*below)) < 0.05 * everything
+    assert await total("services/Nowhere.MapServer") == 0
+
+
 async def test_worn_sites_have_near_ends_open_doors_and_things_that_are_gone(simulate: Simulate) -> None:
     site = await one(simulate, switches={"estate": "worn"})
     token, now = await sign_in(site), time.time()

@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
-from fleet import Fleet, UsageError
+from fleet import Failed, Fleet, UsageError
 from fleet.errors import LockHeld, StoreFailed
 from fleet.simulator import Service, Simulator
 from fleet.snapshots.collect import collect
+from fleet.snapshots.comparing import Wanted, compare
 from fleet.snapshots.export import export
 from fleet.snapshots.store import Kept, Store
 from fleet.snapshots.taking import save
+from tests.liar import HONEST, lying
+from tests.properties.test_snapshots_of_liars import MORE
 
 Simulate = Callable[..., Awaitable[Simulator]]
 Write = Callable[[Simulator | str], Path]
@@ -341,3 +344,40 @@ async def test_a_site_of_twenty_thousand_services_is_kept_whole(
     simulate: Simulate, write_inventory: Write, store: Store, tmp_path: Path
 ) -> None:
     await many_services(20_000, simulate, write_inventory, store, tmp_path / "out")
+
+
+async def test_what_can_not_be_read_on_a_release_is_absent_and_no_failure(
+    simulate: Simulate, write_inventory: Write, store: Store
+) -> None:
+    simulator = await simulate(sites=1, switches={"header-token": "ignored"})
+    kept = await saved(write_inventory(simulator), store)
+    record = store.sites(kept)["sim-0001"]
+    assert (record.outcome, record.failed) == ("ok", {})
+    assert record.absent["security/psa"] == "not readable on this release without a token in the URL"
+    assert "security/config" in record.pieces
+
+
+async def test_a_site_that_is_read_in_part_is_kept_in_part_and_compared_in_part(tmp_path: Path, store: Store) -> None:
+    path = tmp_path / "inventory.toml"
+    async with lying() as liar:
+        liar.answers.update({name: (200, value) for name, value in MORE.items()})
+        path.write_text(liar.inventory + "retries = 0\n", encoding="utf-8")
+        liar.answers["admin/services/Planning"] = (500, {"status": "error", "messages": ["disk on fire"], "code": 500})
+        async with Fleet.from_inventory(path) as fleet:
+            kept, report = await save(fleet.select(), store=store)
+            (outcome,) = report.outcomes
+            assert isinstance(outcome, Failed)
+            assert outcome.outcome == "failed"
+            assert outcome.error.message.endswith("pieces could not be read: services/folder/Planning: disk on fire")
+            assert kept is not None
+            assert kept.failed >= 1
+            (record,) = store.sites(kept).values()
+            assert record.failed["services/folder/Planning"] == {"kind": "server", "message": "disk on fire"}
+            liar.answers["admin/services/Planning"] = (200, HONEST["admin/services/Planning"])
+            liar.answers["admin/services/Roads.MapServer"] = (200, {"serviceName": "Roads", "maxWaitTime": 90})
+            comparison, report = await compare(fleet.select(), Wanted(since=kept, sections=("services",)), store=store)
+    assert [item.item for item in comparison.items] == ["Roads.MapServer"], "of Planning nothing is known"
+    assert [step["path"] for step in comparison.items[0].gaps[0].steps] == [
+        "/extensions/KmlServer/typeName",
+        "/maxWaitTime",
+    ]
