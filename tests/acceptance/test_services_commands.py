@@ -10,6 +10,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from fleet.history.names import recall
 from fleet.simulator import Simulator
 from tests.acceptance.terminals import Terminal
 from tests.processes import fleet
@@ -211,3 +212,18 @@ async def test_a_pattern_that_fits_nothing_is_told(simulate: Simulate, write_inv
     assert result.returncode == 1
     assert "Nowhere/* fits no service of any of 2 sites" in result.stderr
     assert "MapServer" in result.stdout
+
+
+async def test_names_that_were_listed_are_known_to_the_shell(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=2)
+    inventory = str(write_inventory(simulator))
+
+    await fleet("services", "list", "-i", inventory, "--where", "type=GPServer")
+    await fleet("services", "report", "*.MapServer", "-i", inventory, "-s", "sim-0001")
+    line = "fleet services stop "
+    words = {"COMP_WORDS": line, "COMP_CWORD": "3", "_FLEET_COMPLETE": "bash_complete", "COMP_LINE": line}
+    completed = await fleet(env={**words, "COMP_POINT": str(len(line))})
+
+    for site in simulator.sites.values():
+        assert recall([site.name]) == sorted(site.services)
+    assert all(key in completed.stdout for key in simulator.sites["sim-0001"].services)
