@@ -46,11 +46,13 @@ def list_rows(
     shown: Sequence[str] | None = None,
     columns: Sequence[str] = (),
     state: Sequence[str] = ("realTimeState", "state", "status", "outcome"),
+    bad: Callable[[Row], bool] | None = None,
 ) -> int:
     """Read rows on every selected site by *read*, keep those that fit *where*, merge and write them; the exit status.
 
     *name* is the command's name in the report; *columns* are the columns that rows may have, for the check of
-    `--columns` and `--sort` before anything is sent (empty: any); *shown* are those that people see.
+    `--columns` and `--sort` before anything is sent (empty: any); *shown* are those that people see. A row that is *bad* makes
+    the exit status 1 where it would be 0.
     """
     from fleet.aggregate.where import matches
     from fleet.cli.run import run_on_sites
@@ -58,9 +60,14 @@ def list_rows(
 
     _check_columns(common, columns)
 
+    found_bad = False
+
     async def work(client: SiteClient) -> Sequence[Row]:
+        nonlocal found_bad
         rows = await read(client)
-        return list(rows) if where is None else [row for row in rows if matches(where, row)]
+        kept = list(rows) if where is None else [row for row in rows if matches(where, row)]
+        found_bad = found_bad or (bad is not None and any(map(bad, kept)))
+        return kept
 
     async def run(session: Session) -> Report:
         return await session.selection.run(
@@ -75,7 +82,12 @@ def list_rows(
         )
 
     visible = None if shown is None or common.query is not None else ["site", *shown]
-    return run_on_sites(common, run, lambda report: write_report(common, report, shown=visible, state=state))
+
+    def write(report: Report) -> int | None:
+        write_report(common, report, shown=visible, state=state)
+        return 1 if found_bad and report.exit_code(common.require_coverage) == 0 else None
+
+    return run_on_sites(common, run, write)
 
 
 def _check_columns(common: Common, columns: Sequence[str]) -> None:
@@ -102,11 +114,13 @@ def list_table(
     fits: Callable[[Row], bool] | None = None,
     shown: Sequence[str] | None = None,
     every: bool = False,
+    bad: Callable[[Row], bool] | None = None,
 ) -> int:
     """List *table*: with its cheap columns, and those costly ones that `--columns`, `--sort` or *where* name.
 
     With *every* all columns, whatever they cost. *fits* is a condition of the command's own, *wanted* bounds what is
-    read. The exit status; raises `UsageError` for a column or a field that there is not.
+    read; a row that is *bad* makes the exit status 1. The exit status; raises `UsageError` for a column or a field that
+    there is not.
     """
     from dataclasses import replace
 
@@ -125,4 +139,4 @@ def list_table(
         rows = await table.read(client, replace(wanted or EVERYTHING, columns=columns))
         return rows if fits is None else [row for row in rows if fits(row)]
 
-    return list_rows(common, read, name=name, where=found, shown=shown, columns=table.names)
+    return list_rows(common, read, name=name, where=found, shown=shown, columns=table.names, bad=bad)

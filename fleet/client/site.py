@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from fleet.admin import info
 from fleet.admin.catalogue import operation_for, resource_of
-from fleet.admin.operation import Operation, ReadBack
+from fleet.admin.operation import Effect, Operation, ReadBack
 from fleet.admin.request import Placement, build_request
 from fleet.auth.choose import portal_of, provider_for, secrets_of
 from fleet.auth.portal import Exchange, federation_refusal
@@ -30,6 +30,7 @@ from fleet.client.tokens import TokenSource
 from fleet.client.trace import Exchange as TracedExchange
 from fleet.client.transport import Way
 from fleet.errors import (
+    CircuitOpen,
     FateUnknown,
     Locked,
     LoginRefused,
@@ -584,9 +585,15 @@ class _Change(Generic[T]):
         return Answer(value=value, outcome="changed", after=self._seen)
 
     async def _look(self, look: ReadBack, *, wait: bool) -> bool | None:
-        """Whether it is done; with *wait*, what the state says once it has had time to settle."""
+        """Whether it is done; with *wait*, what the state says once it has had time to settle.
+
+        What restarts a web server makes the site unreachable for a while, and that tells nothing: it settles from then
+        on when it answers again.
+        """
         run = self._client._run
-        end = run.clock() + run.settings.retry.settle
+        policy = run.settings.retry
+        end = run.clock() + policy.settle
+        back_by = run.clock() + (policy.restart if self._operation.effect is Effect.DISRUPT else 0.0)
         pause = 0.1
         while True:
             try:
@@ -595,8 +602,10 @@ class _Change(Generic[T]):
                 if done and self._before:
                     # It looked so before as well: the part of it that can be read tells nothing of the rest.
                     return None
-            except SiteError:
+            except SiteError as error:
                 done = None
+                if counts_against_site(error) or isinstance(error, CircuitOpen):
+                    end = max(end, min(run.clock() + pause + policy.settle, back_by))
             if done or not wait or run.clock() + pause > end:
                 return done
             await anyio.sleep(pause)

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from fleet.client.site import SiteClient
 
-__all__ = ["Column", "Row", "Table", "Wanted"]
+__all__ = ["EVERYTHING", "Column", "Row", "Table", "Wanted"]
 
 Row: TypeAlias = dict[str, Any]
 """A row: column -> value. Texts that hold numbers or truth values stay as the site sent them."""
