@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import translate
-from typing import Any
+from typing import Any, ClassVar
 
 from fleet import admin as ops
 from fleet.aggregate.where import Where, fields_of, matches, require_fields
@@ -80,7 +80,7 @@ class MachineVerb(Verb):
     chosen: ChosenMachines
     thing: str = field(default="machine", init=False)
 
-    columns = ()
+    columns: ClassVar[tuple[str, ...]] = ()
     """What must be known of a machine beside its states."""
 
     def judge(self, row: Row, every: Sequence[Row]) -> Change:

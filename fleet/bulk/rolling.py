@@ -10,6 +10,7 @@ from typing import Any
 from fleet import admin as ops
 from fleet.bulk.change import Change
 from fleet.bulk.machines import MachineVerb, runs, states_of, without_outage
+from fleet.bulk.readiness import unhealthy
 from fleet.bulk.verb import Done, Sender, make
 from fleet.client.site import Answer, SiteClient
 from fleet.client.waiting import until_well
@@ -171,12 +172,3 @@ async def not_back(client: SiteClient, machine: str, before: frozenset[ServiceId
     if missing:
         return f"{_named(missing)} {'is' if len(missing) == 1 else 'are'} not back"
     return await unhealthy(client)
-
-
-async def unhealthy(client: SiteClient) -> str:
-    """What the health check of the site says against it; the empty text where it has none to say."""
-    try:
-        answer = await client.call(ops.info.healthcheck())
-    except NotFound:
-        return ""
-    return "" if as_bool(answer.get("success")) else "the site says that it is not healthy"

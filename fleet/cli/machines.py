@@ -187,3 +187,93 @@ def restart(common: Common, consent: Consent, **given: Any) -> int:
     picked = chosen(given["machines"], given["where"], given["ignore_not_found"])
     verb = Restart(picked, allow_outage=given["allow_outage"], wait=given["wait"])
     return run_verb(common, consent, verb, none=nothing_fits(given["machines"], given["where"]))
+
+
+@command.command(name="edit")
+@machines_argument
+@click.option("--set", "settings", multiple=True, required=True, metavar="NAME=VALUE", help="A setting (repeatable).")
+@where_option
+@missing_option
+@change_options
+def edit(common: Common, consent: Consent, **given: Any) -> int:
+    """Change heap sizes (MB), ports or the admin URL; what is not named is kept. The machine's web server restarts.
+
+    \b
+    Settings: adminURL webServerMaxHeapSize appServerMaxHeapSize socMaxHeapSize
+              OpenEJBPort JMXPort NamingPort DerbyPort
+    \b
+    fleet machines edit --set socMaxHeapSize=128 -s 'role=hosting' --dry-run
+    """
+    from fleet.bulk.machine_settings import Edit
+
+    settings = pairs(given["settings"])
+    picked = chosen(given["machines"], given["where"], given["ignore_not_found"])
+    verb = Edit(picked, settings=settings)
+    return run_verb(common, consent, verb, none=nothing_fits(given["machines"], given["where"]))
+
+
+def pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE each; raises `UsageError`."""
+    from fleet.errors import UsageError
+
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--set is written NAME=VALUE, and {text!r} is not")
+        found[name.strip()] = value.strip()
+    return found
+
+
+@command.command(name="synchronize")
+@machines_argument
+@where_option
+@missing_option
+@change_options
+def synchronize(common: Common, consent: Consent, **given: Any) -> int:
+    """Bring machines to the state of their site, where the site says that they need it.
+
+    \b
+    fleet machines synchronize -s all --dry-run
+    """
+    from fleet.bulk.machine_settings import Synchronize
+
+    picked = chosen(given["machines"], given["where"], given["ignore_not_found"])
+    return run_verb(common, consent, Synchronize(picked), none=nothing_fits(given["machines"], given["where"]))
+
+
+@command.command(name="unregister")
+@needed_machines
+@where_option
+@missing_option
+@change_options
+def unregister(common: Common, consent: Consent, **given: Any) -> int:
+    """Take machines out of their site for good; the last one stays.
+
+    \b
+    fleet machines unregister gis-a03 -s oslo
+    """
+    from fleet.bulk.machine_settings import Unregister
+
+    picked = chosen(given["machines"], given["where"], given["ignore_not_found"])
+    return run_verb(common, consent, Unregister(picked), none=nothing_fits(given["machines"], given["where"]))
+
+
+@command.command(name="register")
+@click.argument("machine")
+@click.option(
+    "--admin-url", required=True, metavar="URL", help="The machine's own address, https://HOST:6443/arcgis/admin."
+)
+@change_options
+def register(common: Common, consent: Consent, machine: str, admin_url: str) -> int:
+    """Let a machine that has the software and is in no site join one site.
+
+    \b
+    fleet machines register GIS-A03.EXAMPLE.NET --admin-url https://gis-a03.example.net:6443/arcgis/admin -s oslo
+    """
+    from fleet.bulk.machine_settings import Register
+
+    def one_site(plans: dict[str, Planned]) -> str | None:
+        return f"a machine joins one site, and {len(plans)} are selected" if len(plans) > 1 else None
+
+    return run_verb(common, consent, Register(machine, admin_url), none=one_site)

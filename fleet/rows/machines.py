@@ -7,16 +7,14 @@ from functools import partial
 from typing import Any
 
 from fleet import admin as ops
-from fleet.admin.catalogue import operation_for
-from fleet.admin.operation import Operation
 from fleet.client.site import SiteClient
 from fleet.errors import BadAnswer, NotFound
-from fleet.protocol.fields import path_name, path_part
+from fleet.protocol.fields import path_name
 from fleet.protocol.release import Release
 from fleet.rows.reading import all_of, each, list_of
 from fleet.rows.table import Column, Row, Table, Wanted
 
-__all__ = ["HARDWARE", "MACHINES", "SETTINGS", "machine_of", "machines_of"]
+__all__ = ["HARDWARE", "MACHINES", "SETTINGS", "machines_of"]
 
 SETTINGS: tuple[tuple[str, Any, str], ...] = (
     ("platform", "text", "operating system and processor, as the software was built for"),
@@ -36,19 +34,9 @@ HARDWARE: tuple[tuple[str, Any, str], ...] = (
     ("numPhysicalProcessors", "integer", "processors"),
     ("numLogicalProcessors", "integer", "processors as the operating system counts them"),
 )
-HARDWARE_SINCE = Release((10, 6, 1))
 
 _SET = tuple(name for name, _, _ in SETTINGS)
 _MADE_OF = tuple(name for name, _, _ in HARDWARE)
-
-
-def machine_of(name: str) -> Operation[dict[str, Any]]:
-    """The resource of the machine *name*."""
-    return operation_for(f"admin/machines/{path_part(name)}")[0]
-
-
-def _hardware_of(name: str) -> Operation[dict[str, Any]]:
-    return operation_for(f"admin/machines/{path_part(name)}/hardware")[0]
 
 
 async def machines_of(client: SiteClient) -> list[Mapping[str, Any]]:
@@ -76,10 +64,10 @@ async def _machines(client: SiteClient, wanted: Wanted) -> Sequence[Row]:
         row: Row = {**{key: entry.get(key) for key in ("machineName", "adminURL", "synchronize")}, **site}
         row |= await _states(client, name)
         if wanted.wants(*_SET):
-            row |= _only(_SET, await client.call(machine_of(name)))
+            row |= _only(_SET, await client.call(ops.machines.get(name)))
         if wanted.wants(*_MADE_OF):
             try:
-                row |= _only(_MADE_OF, await client.call(_hardware_of(name)))
+                row |= _only(_MADE_OF, await client.call(ops.machines.hardware(name)))
             except NotFound:
                 # Releases before 10.6.1 don't tell it.
                 row |= _only(_MADE_OF, {})

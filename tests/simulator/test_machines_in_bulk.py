@@ -11,6 +11,7 @@ import pytest
 from fleet import Fleet
 from fleet.aggregate.where import parse
 from fleet.bulk import change, plan
+from fleet.bulk.machine_settings import Edit, Register, Synchronize, Unregister
 from fleet.bulk.machines import ChosenMachines, Start, Stop
 from fleet.bulk.rolling import Restart
 from fleet.client.settings import RetryPolicy
@@ -198,3 +199,77 @@ async def test_a_run_that_is_stopped_leaves_no_machine_between_stop_and_start(
 
     assert told(report.outcomes[0]) == [("A", "changed"), ("B", "not_run"), ("C", "not_run")]
     assert sent(site) == ["stop A", "start A"]
+
+
+async def test_settings_are_changed_and_the_others_kept(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=1, machines=2)
+    site = simulator.sites["sim-0001"]
+    site.switches.restart_time = 0.5
+    first, second = site.machines.values()
+    second.heap = 96
+    first.ports["JMXPort"] = 4444
+    verb = Edit(ALL, settings={"socMaxHeapSize": "96", "webServerMaxHeapSize": "512"}, wait=5.0)
+    async with Fleet.from_inventory(write_inventory(simulator), retry=PATIENCE) as fleet:
+        _, plans = await plan(fleet.select("all"), verb)
+        report = await change(fleet.select("all"), verb)
+
+    one, two = plans["sim-0001"].changes
+    assert (one.old, one.new) == (
+        {"socMaxHeapSize": 512, "webServerMaxHeapSize": -1},
+        {"socMaxHeapSize": 96, "webServerMaxHeapSize": 512},
+    )
+    assert two.old == {"webServerMaxHeapSize": -1}
+    assert told(report.outcomes[0]) == [("A", "changed"), ("B", "changed")]
+    assert [(m.heap, m.heaps["webServerMaxHeapSize"]) for m in (first, second)] == [(96, 512), (96, 512)]
+    assert first.ports["JMXPort"] == 4444
+    form = next(entry.params for entry in site.requests("edit") if entry.changed)
+    assert form["JMXPort"] == "4444"
+    with pytest.raises(UsageError, match="no setting 'heap'"):
+        Edit(ALL, settings={"heap": "1"})
+    with pytest.raises(UsageError, match="whole number"):
+        Edit(ALL, settings={"socMaxHeapSize": "lots"})
+
+
+async def test_an_edit_whose_answer_the_restart_cuts_off_is_seen_to_be_done(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    simulator = await simulate(sites=1, machines=1)
+    site = simulator.sites["sim-0001"]
+    site.switches.cut_connections = frozenset({"machines.edit"})
+    site.switches.restart_time = 1.5
+    async with Fleet.from_inventory(write_inventory(simulator), retry=PATIENCE) as fleet:
+        report = await change(fleet.select("all"), Edit(ALL, settings={"socMaxHeapSize": "128"}, wait=5.0))
+
+    assert told(report.outcomes[0]) == [("A", "changed")]
+    assert [entry.changed for entry in site.requests("edit")] == [True]
+
+
+async def test_a_machine_joins_and_leaves_and_the_last_one_stays(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=1, machines=1)
+    site = simulator.sites["sim-0001"]
+    address = "https://gis-b.example.net:6443/arcgis/admin"
+    join = Register("GIS-B.EXAMPLE.NET", address)
+    async with Fleet.from_inventory(write_inventory(simulator), retry=PATIENCE) as fleet:
+        selection = fleet.select("all")
+        outcomes = [
+            (await change(selection, verb)).outcomes[0].outcome
+            for verb in (
+                join,
+                join,
+                Unregister(ChosenMachines(("gis-b",))),
+                Unregister(ChosenMachines(("*",))),
+            )
+        ]
+
+    assert outcomes == ["changed", "noop", "changed", "failed"]
+    assert len(site.machines) == 1
+
+
+async def test_only_a_machine_that_is_behind_is_synchronised(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=1, machines=2)
+    list(simulator.sites["sim-0001"].machines.values())[1].behind = True
+    async with Fleet.from_inventory(write_inventory(simulator), retry=PATIENCE) as fleet:
+        report = await change(fleet.select("all"), Synchronize(ALL))
+
+    assert told(report.outcomes[0]) == [("A", "noop"), ("B", "changed")]
+    assert not any(machine.behind for machine in simulator.sites["sim-0001"].machines.values())
