@@ -56,9 +56,12 @@ class ChosenMachines:
         found = [
             row for row in every if self.match(row["machineName"]) and (self.where is None or matches(self.where, row))
         ]
+        return found, every, self.missing(names)
+
+    def missing(self, names: Sequence[str]) -> list[Change]:
+        """An impossible change for each machine that is named and is not among *names*."""
         named = [] if self.missing_ok else [text for text in self.texts if "*" not in text and "?" not in text]
-        missing = [_missing(text, names) for text in named if not any(_fits(text, name) for name in names)]
-        return found, every, missing
+        return [_missing(text, names) for text in named if not any(_fits(text, name) for name in names)]
 
 
 def _fits(text: str, name: str) -> bool:

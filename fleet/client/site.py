@@ -434,7 +434,7 @@ class SiteClient:
         settings = self._run.settings
         limit = settings.timeout or max(self.site.timeout or DEFAULT_TIMEOUT, operation.limit or 0.0)
         response = await self._follow(request, limit, read=not operation.changes)
-        read = partial(_read, response, operation, self._masker(token), self._note_odd)
+        read = partial(_read, response, operation, self._masker_for(operation, token), self._note_odd)
         try:
             if len(response.body) <= DECIPHERED_AT_ONCE:
                 value = read()
@@ -451,6 +451,14 @@ class SiteClient:
     def _note_odd(self) -> None:
         message = "an answer is no strict JSON, and was read leniently: a character of it may be lost"
         self._run.notes[self.site.name, "odd_answer"] = message
+
+    def _masker_for(self, operation: Operation[Any], token: Secret | None) -> Masker | None:
+        """The same, with the secrets that *operation* itself carries, such as the password of a file."""
+        own = [operation.parameters[name] for name in operation.secrets]
+        if not any(own):
+            return self._masker(token)
+        known = self._run.known_secrets(secrets_of(self.site).values())
+        return Masker([*own, *(secret.reveal() for secret in [*known, *filter(None, [token])])])
 
     def _masker(self, token: Secret | None) -> Masker | None:
         """What masks the secrets that this site was shown; None while it was shown none."""

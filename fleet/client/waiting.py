@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-from fleet.errors import ConfigFailed, Forbidden, LoginRefused, SiteError, TlsFailed, TokenRefused
+from fleet.errors import ConfigFailed, Forbidden, LoginRefused, SiteError, TlsFailed, TokenRefused, VerifyFailed
 
 __all__ = ["until_well"]
 
@@ -14,7 +14,7 @@ FIRST = 0.1
 MOST = 5.0
 """Seconds between two looks: from the first of these, doubling, to the second."""
 
-FINAL = (ConfigFailed, Forbidden, LoginRefused, TlsFailed, TokenRefused)
+FINAL = (ConfigFailed, Forbidden, LoginRefused, TlsFailed, TokenRefused, VerifyFailed)
 """What no waiting mends."""
 
 
