@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -47,12 +48,13 @@ def list_rows(
     columns: Sequence[str] = (),
     state: Sequence[str] = ("realTimeState", "state", "status", "outcome"),
     bad: Callable[[Row], bool] | None = None,
+    times: Collection[str] = (),
 ) -> int:
     """Read rows on every selected site by *read*, keep those that fit *where*, merge and write them; the exit status.
 
     *name* is the command's name in the report; *columns* are the columns that rows may have, for the check of
     `--columns` and `--sort` before anything is sent (empty: any); *shown* are those that people see. A row that is *bad* makes
-    the exit status 1 where it would be 0.
+    the exit status 1 where it would be 0. *times* are columns in epoch milliseconds, which people see as times in UTC.
     """
     from fleet.aggregate.where import matches
     from fleet.cli.run import run_on_sites
@@ -84,10 +86,25 @@ def list_rows(
     visible = None if shown is None or common.query is not None else ["site", *shown]
 
     def write(report: Report) -> int | None:
-        write_report(common, report, shown=visible, state=state)
+        dated = bool(times) and common.query is None and common.format in ("table", "markdown")
+        rows = partial(_dated_rows, times) if dated else None
+        write_report(common, report, rows=rows, shown=visible, state=state)
         return 1 if found_bad and report.exit_code(common.require_coverage) == 0 else None
 
     return run_on_sites(common, run, write)
+
+
+def _dated_rows(times: Collection[str], report: Report) -> list[dict[str, Any]]:
+    """The rows of *report* with *times* as people write them."""
+    from fleet.outcome import timestamp
+    from fleet.protocol.fields import as_int
+    from fleet.render.plain import rows_of
+
+    def shown(name: str, value: Any) -> Any:
+        number = as_int(value) if name in times else None
+        return value if number is None or not 0 <= number < 10**14 else timestamp(number / 1000)[:16].replace("T", " ")
+
+    return [{name: shown(name, value) for name, value in row.items()} for row in rows_of(report)]
 
 
 def _check_columns(common: Common, columns: Sequence[str]) -> None:
@@ -134,9 +151,10 @@ def list_table(
     costly = {column.name for column in table.columns if column.costly and (every or column.name in roots)}
     cheap = {column.name for column in table.columns if not column.costly}
     columns = frozenset(costly | cheap) if costly else None
+    times = [column.name for column in table.columns if column.type == "time"]
 
     async def read(client: SiteClient) -> Sequence[Any]:
         rows = await table.read(client, replace(wanted or EVERYTHING, columns=columns))
         return rows if fits is None else [row for row in rows if fits(row)]
 
-    return list_rows(common, read, name=name, where=found, shown=shown, columns=table.names, bad=bad)
+    return list_rows(common, read, name=name, where=found, shown=shown, columns=table.names, bad=bad, times=times)
