@@ -95,7 +95,9 @@ class Switch(CertificateVerb):
                 continue
             await make(client, change, sender, done, self.name, after=partial(self._seen, client, change, told))
 
-    async def _seen(self, client: SiteClient, change: Change, told: Mapping[str, Any]) -> Answer[None]:
+    async def _seen(
+        self, client: SiteClient, change: Change, told: Mapping[str, Any], answer: Answer[Any]
+    ) -> Answer[None]:
         """Wait until clients are shown the certificate; raises `VerifyFailed` where they are not, or refuse it."""
         if not change.why:
             alias = change.new["webServerCertificateAlias"]
@@ -105,7 +107,7 @@ class Switch(CertificateVerb):
                     f"the machine says that it uses {alias}, and after {self.wait:g} s {missing}",
                     hint="look at what answers at the site's url",
                 )
-        return await web_server_back(client, self.wait)
+        return await web_server_back(client, self.wait, answer)
 
 
 async def _not_shown(client: SiteClient, alias: str, told: Mapping[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fleet import admin as ops
 from fleet.client.site import Answer, SiteClient
 from fleet.client.waiting import until_well
@@ -58,7 +60,7 @@ async def not_up(client: SiteClient, *, upgraded: bool = False) -> str:
     return ""
 
 
-async def web_server_back(client: SiteClient, limit: float) -> Answer[None]:
+async def web_server_back(client: SiteClient, limit: float, answer: Answer[Any]) -> Answer[None]:
     """Wait until the web server answers again after its restart, for *limit* seconds; raises `VerifyFailed`."""
 
     async def look() -> str:

@@ -85,7 +85,9 @@ class Restart(MachineVerb):
                 may_have_arrived=False,
             )
 
-    async def _back(self, client: SiteClient, machine: str, before: frozenset[ServiceId]) -> Answer[Any]:
+    async def _back(
+        self, client: SiteClient, machine: str, before: frozenset[ServiceId], answer: Answer[Any]
+    ) -> Answer[Any]:
         """Wait until *machine* runs, what ran runs again, and the site is healthy; raises `VerifyFailed`."""
         missing = await until_well(partial(not_back, client, machine, before), self.wait)
         if missing:

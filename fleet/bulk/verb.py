@@ -16,8 +16,8 @@ from fleet.outcome import REACHED, outcome_of
 
 __all__ = ["After", "Done", "Sender", "Stopping", "Verb", "make"]
 
-After: TypeAlias = Callable[[], Awaitable[Answer[Any]]]
-"""What belongs to a change when its operations were sent: its answer counts as theirs do."""
+After: TypeAlias = Callable[[Answer[Any]], Awaitable[Answer[Any]]]
+"""What belongs to a change when its operations were sent, by their last answer: its own counts as theirs do."""
 
 Done: TypeAlias = Callable[[Change, Answer[Any] | BaseException], None]
 """Told what a change came to: its last answer, or what it was broken off by."""
@@ -50,10 +50,12 @@ class Verb(ABC):
     """A verb such as "stop services", with its parameters.
 
     `name` is what plans call it (`services.stop`). `doing` and `thing` make its question: "stop" and "service" become
-    "stop 43 services on 12 sites". `disrupts` says that it restarts services, a machine, or the site.
+    "stop 43 services on 12 sites". `disrupts` says that it restarts services, a machine, or the site. `tells` are members
+    of the last answer that the report tells beside each change.
     """
 
     name: ClassVar[str]
+    tells: ClassVar[tuple[str, ...]] = ()
     doing: str
     thing: str = "setting"
     disrupts: bool = False
@@ -98,7 +100,7 @@ async def make(
             answer = _both(answer, await sender.send(client, operation))
         if after is not None:
             client.change_in_flight = name
-            answer = _both(answer, await after())
+            answer = _both(answer, await after(answer))
     except SiteError as error:
         if outcome_of(error) != "unknown":
             client.change_in_flight = None

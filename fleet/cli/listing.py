@@ -14,6 +14,7 @@ from fleet.errors import UsageError
 if TYPE_CHECKING:
     from fleet.aggregate.where import Where
     from fleet.cli.run import Session
+    from fleet.cli.writing import Lines
     from fleet.client.site import SiteClient
     from fleet.report import Report
     from fleet.rows.table import Row, Table, Wanted
@@ -49,12 +50,14 @@ def list_rows(
     state: Sequence[str] = ("realTimeState", "state", "status", "outcome"),
     bad: Callable[[Row], bool] | None = None,
     times: Collection[str] = (),
+    lines: Lines | None = None,
 ) -> int:
     """Read rows on every selected site by *read*, keep those that fit *where*, merge and write them; the exit status.
 
     *name* is the command's name in the report; *columns* are the columns that rows may have, for the check of
     `--columns` and `--sort` before anything is sent (empty: any); *shown* are those that people see. A row that is *bad* makes
     the exit status 1 where it would be 0. *times* are columns in epoch milliseconds, which people see as times in UTC.
+    *lines* makes the table for people.
     """
     from fleet.aggregate.where import matches
     from fleet.cli.run import run_on_sites
@@ -88,7 +91,7 @@ def list_rows(
     def write(report: Report) -> int | None:
         dated = bool(times) and common.query is None and common.format in ("table", "markdown")
         rows = partial(_dated_rows, times) if dated else None
-        write_report(common, report, rows=rows, shown=visible, state=state)
+        write_report(common, report, rows=rows, lines=lines, shown=visible, state=state)
         return 1 if found_bad and report.exit_code(common.require_coverage) == 0 else None
 
     return run_on_sites(common, run, write)

@@ -33,6 +33,7 @@ COMMANDS = {
     "operations": ("fleet.cli.operations", "List the operations of the API, and explain one."),
     "simulate": ("fleet.cli.simulate", "Run local ArcGIS Server sites that speak the real wire protocol."),
     "snapshot": ("fleet.cli.snapshot", "Keep what the sites hold: save, list, show, export and prune snapshots."),
+    "site": ("fleet.cli.site", "Information, mode, exports, before and after an upgrade."),
     "system": ("fleet.cli.system", "Directories, configuration store, web adaptors, properties, cache and jobs."),
 }
 

@@ -14,7 +14,7 @@ FIRST = 0.1
 MOST = 5.0
 """Seconds between two looks: from the first of these, doubling, to the second."""
 
-FINAL = (ConfigFailed, Forbidden, LoginRefused, TlsFailed, TokenRefused, VerifyFailed)
+FINAL = (ConfigFailed, Forbidden, LoginRefused, TokenRefused, VerifyFailed)
 """What no waiting mends."""
 
 
@@ -29,13 +29,16 @@ async def until_well(look: Callable[[], Awaitable[str]], limit: float) -> str:
     while True:
         try:
             missing = await look()
-        except FINAL as error:
-            if not error.passing:
-                raise
-            missing = error.message
         except SiteError as error:
+            if _final(error):
+                raise
             missing = error.message
         if not missing or anyio.current_time() + pause > end:
             return missing
         await anyio.sleep(pause)
         pause = min(pause * 2, MOST)
+
+
+def _final(error: SiteError) -> bool:
+    """Whether waiting is no use: a handshake that breaks may come of a restart, a certificate that is refused does not."""
+    return not error.passing and (isinstance(error, FINAL) or (isinstance(error, TlsFailed) and error.code is not None))

@@ -131,9 +131,9 @@ async def test_the_round_ends_at_the_first_machine_that_does_not_come_back(
         class Failing(Restart):
             """What ran before is made ill the moment its machine was started."""
 
-            async def _back(self, client, machine, before):  # type: ignore[no-untyped-def]
+            async def _back(self, client, machine, before, answer):  # type: ignore[no-untyped-def]
                 site.fault("service-down")
-                return await super()._back(client, machine, before)
+                return await super()._back(client, machine, before, answer)
 
         report = await change(fleet.select("all"), Failing(ALL, wait=1.0))
 
