@@ -10,11 +10,16 @@ from fleet.rows.table import Table
 __all__ = ["TABLES", "table"]
 
 TABLES: dict[str, str] = {
+    "certificates": "fleet.rows.certificates:CERTIFICATES",
+    "directories": "fleet.rows.system:DIRECTORIES",
     "extensions": "fleet.rows.services:EXTENSIONS",
     "logs": "fleet.rows.logs:LOGS",
+    "licences": "fleet.rows.licences:LICENCES",
+    "machines": "fleet.rows.machines:MACHINES",
     "services": "fleet.rows.services:SERVICES",
     "sites": "fleet.rows.sites:SITES",
     "statistics": "fleet.rows.services:STATISTICS",
+    "web_adaptors": "fleet.rows.system:WEB_ADAPTORS",
 }
 """Name -> where the table stands; a place rather than a table, so that one table costs no look at the others."""
 

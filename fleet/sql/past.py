@@ -37,7 +37,9 @@ class Past:
         """The sites of the snapshot with the groups and labels that they had."""
         return Inventory(
             sites={
-                name: Site(name=name, url=record.url or f"https://{name}.invalid", groups=record.groups, labels=record.labels)
+                name: Site(
+                    name=name, url=record.url or f"https://{name}.invalid", groups=record.groups, labels=record.labels
+                )
                 for name, record in self._records.items()
             }
         )
