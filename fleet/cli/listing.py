@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fleet.report import Report
     from fleet.rows.table import Row, Table, Wanted
 
-__all__ = ["condition", "list_rows", "list_table", "where_option"]
+__all__ = ["check_columns", "condition", "list_rows", "list_table", "where_option"]
 
 where_option = click.option(
     "--where",
@@ -61,7 +61,7 @@ def list_rows(
     from fleet.cli.writing import write_report
     from fleet.render.plain import rows_of
 
-    _check_columns(common, columns)
+    check_columns(common, columns)
 
     async def work(client: SiteClient) -> Sequence[Row]:
         rows = await read(client)
@@ -95,7 +95,7 @@ def list_rows(
     return run_on_sites(common, run, write)
 
 
-def _check_columns(common: Common, columns: Sequence[str]) -> None:
+def check_columns(common: Common, columns: Sequence[str]) -> None:
     """A column that there can't be is told before anything is sent."""
     if not columns or common.query is not None:
         return

@@ -21,6 +21,7 @@ COMMANDS = {
     "call": ("fleet.cli.call", "Call any admin or REST path on the selected sites and merge the answers."),
     "completion": ("fleet.cli.completion", "Print the completion script for a shell."),
     "diff": ("fleet.cli.diff", "Tell what differs between sites, or from a snapshot, by service and property."),
+    "datastores": ("fleet.cli.datastores", "List, check, register and repoint data stores."),
     "health": ("fleet.cli.health", "Tell the health of every selected site, and what to do about it."),
     "init": ("fleet.cli.init", "Make an inventory.toml: ask for a site and an account, and test them."),
     "inventory": ("fleet.cli.inventory", "List, show, check and draw the inventory."),

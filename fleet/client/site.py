@@ -40,7 +40,7 @@ from fleet.errors import (
     VerifyFailed,
 )
 from fleet.inventory.model import Site
-from fleet.inventory.secrets import Secret
+from fleet.inventory.secrets import CredentialRef, Secret
 from fleet.inventory.tables import origin_of
 from fleet.outcome import outcome_of
 from fleet.protocol.envelope import decipher
@@ -110,6 +110,8 @@ class SiteClient:
         self._asked = False
         self._shown: Secret | None = None
         self._masks: Masker | None = None
+        self._lent: set[Secret] = set()
+        """Secrets that changes sent, beside those of signing in."""
 
     # Calls
 
@@ -216,6 +218,16 @@ class SiteClient:
             return None
         transport = self._run.transport
         return await peer_certificate(self.site.url, self._way.tls, transport.names, transport.sockets, sent=sent)
+
+    async def secret(self, reference: CredentialRef) -> Secret:
+        """The secret that *reference* names, for a change that sends it; from now on it is masked in what is shown.
+
+        Raises `ConfigFailed` where it can't be had.
+        """
+        found = await self._run.secret(reference)
+        self._lent.add(found)
+        self._masks = None
+        return found
 
     # Retry and breaker
 
@@ -460,6 +472,7 @@ class SiteClient:
             return None
         if self._masks is None or (token is not None and token is not self._shown):
             known = self._run.known_secrets(secrets_of(self.site).values())
+            known.extend(self._lent)
             if token is not None:
                 self._shown = token
                 known.append(token)
