@@ -32,6 +32,7 @@ COMMANDS = {
     "simulate": ("fleet.cli.simulate", "Run local ArcGIS Server sites that speak the real wire protocol."),
     "snapshot": ("fleet.cli.snapshot", "Keep what the sites hold: save, list, show, export and prune snapshots."),
     "uploads": ("fleet.cli.uploads", "List and delete files that were uploaded to sites."),
+    "usage": ("fleet.cli.usage", "Requests per service and day, idle services, slow services."),
 }
 
 

@@ -229,6 +229,10 @@ class SiteClient:
         self._masks = None
         return found
 
+    def note(self, kind: str, message: str) -> None:
+        """Have *message* stand among the warnings of the report, under *kind*."""
+        self._run.notes[self.site.name, kind] = message
+
     # Retry and breaker
 
     async def _retried(self, attempt: Callable[[], Awaitable[T]], operation: Operation[Any] | None) -> T:
