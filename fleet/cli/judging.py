@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fleet.cli.common import Common
@@ -28,12 +29,15 @@ def judge_rows(
     state: Sequence[str] = ("state",),
     hint: str | None = None,
     fold: bool = False,
+    prepare: Callable[[Session], Awaitable[None]] | None = None,
+    order: Callable[[Row], Any] | None = None,
 ) -> int:
     """Read rows on every selected site by *read* and write those that are *shown*; the exit status.
 
     A site of whose rows *verdict* gives a sentence fails with it, and its rows are written all the same: its value is
     `{"rows": […]}`. *columns* are those that rows have, *visible* those that people see. With *fold* people see rows
-    that are the same on several sites once.
+    that are the same on several sites once. *prepare* is awaited first.
+    *order* puts folded rows in order.
     """
     from fleet.cli.listing import check_columns
     from fleet.cli.run import run_on_sites
@@ -53,7 +57,9 @@ def judge_rows(
         return value
 
     async def run(session: Session) -> Report:
-        return await session.selection.run(
+        if prepare is not None:
+            await prepare(session)
+        told = await session.selection.run(
             work,
             command=name,
             query=common.query,
@@ -61,6 +67,9 @@ def judge_rows(
             stop=session.stop,
             progress=session.progress,
         )
+        if common.query is not None:
+            return told
+        return replace(told, merged={"rows": [{"site": row.pop("site"), "row": row} for row in rows_of(told)]})
 
     def rows_of(report: Report) -> list[dict[str, Any]]:
         return [
@@ -80,7 +89,8 @@ def judge_rows(
             key = tuple(f"{name}={value!r}" for name, value in rest.items())
             sites.setdefault(key, []).append(row["site"])
             kept.setdefault(key, rest)
-        return [{**kept[key], "sites": fold_names(names, 60)} for key, names in sites.items()]
+        found = [{**kept[key], "sites": fold_names(names, 60)} for key, names in sites.items()]
+        return found if order is None else sorted(found, key=order)
 
     people = common.format == "table" and fold and not common.columns and not common.sort
     if common.query is not None:

@@ -26,6 +26,7 @@ COMMANDS = {
     "init": ("fleet.cli.init", "Make an inventory.toml: ask for a site and an account, and test them."),
     "inventory": ("fleet.cli.inventory", "List, show, check and draw the inventory."),
     "logs": ("fleet.cli.records", "Query, follow and count the log records of all sites as one log."),
+    "security": ("fleet.cli.security", "Audit settings; users, roles, tokens and the primary administrator."),
     "services": ("fleet.cli.services", "List, start, stop and change services."),
     "sql": ("fleet.cli.sql", "Ask all selected sites in SQL."),
     "operations": ("fleet.cli.operations", "List the operations of the API, and explain one."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fleet.cli.common import DURATION, Common, output_option, run_options
-from fleet.cli.listing import check_columns, list_rows
+from fleet.cli.listing import check_columns, condition, list_rows, where_option
 from fleet.errors import AuditFailed, ServerFailed, UsageError
 
 if TYPE_CHECKING:
@@ -168,9 +168,10 @@ def slow(common: Common, services: tuple[str, ...], since: float, over: float | 
 
 
 @command.command(name="settings")
+@where_option
 @output_option()
 @run_options
-def settings(common: Common) -> int:
+def settings(common: Common, where: str | None) -> int:
     """Whether and how sites count requests: each how many minutes, and for how many days it is kept (0: for ever).
 
     \b
@@ -184,7 +185,8 @@ def settings(common: Common) -> int:
         told = await client.call(ops.usage.settings())
         return [{name: told.get(name) for name in columns}]
 
-    return list_rows(common, read, name="usage settings", shown=columns, columns=columns)
+    found = condition(where, columns)
+    return list_rows(common, read, name="usage settings", where=found, shown=columns, columns=columns)
 
 
 def _period(since: float, *, hours: bool = False) -> Period:

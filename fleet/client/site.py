@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -228,6 +229,11 @@ class SiteClient:
         self._lent.add(found)
         self._masks = None
         return found
+
+    def with_password(self, password: Secret) -> SiteClient:
+        """Another client of this site, which signs in with *password* by itself: whether the site takes it."""
+        reference = CredentialRef(kind="plain", plain=password)
+        return SiteClient(dataclasses.replace(self.site, password=reference), self._run)
 
     def note(self, kind: str, message: str) -> None:
         """Have *message* stand among the warnings of the report, under *kind*."""

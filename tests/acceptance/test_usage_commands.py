@@ -159,10 +159,10 @@ async def test_what_can_not_be_is_told_before_anything_is_sent(simulate: Simulat
     inventory = str(write_inventory(simulator))
 
     for arguments, told in (
-        (["report", "--by", "servise"], "did you mean service"),
+        (["report", "--by", "servi"], "did you mean service"),
         (["report", "--metric", "RequestCounts"], "did you mean RequestCount"),
         (["report", "--since", "7"], "is no duration"),
-        (["idle", "--sort", "servise"], "did you mean service"),
+        (["idle", "--sort", "servi"], "did you mean service"),
     ):
         result = await fleet("usage", *arguments, "-i", inventory)
 
