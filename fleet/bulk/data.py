@@ -17,7 +17,7 @@ from fleet.client.site import SiteClient
 from fleet.errors import NotFound, ServerFailed, SiteError, UsageError
 from fleet.inventory.secrets import CredentialRef, Secret
 from fleet.protocol.connections import HIDDEN, is_connection
-from fleet.protocol.fields import as_int
+from fleet.protocol.fields import as_bool, as_int
 from fleet.protocol.item_patterns import NamePatterns
 from fleet.rows.data import DATASTORES, connection_of, data_items, is_masked, item_row, shown_info
 from fleet.rows.reading import each
@@ -38,6 +38,8 @@ class Items:
     patterns: NamePatterns
     where: Where | None = None
     missing_ok: bool = False
+    managed: bool = False
+    """Whether stores are meant too that the site manages itself; they are left alone otherwise."""
 
     def __post_init__(self) -> None:
         if self.where is not None:
@@ -60,9 +62,16 @@ class Items:
         hint = f"did you mean {near}?" if near else "fleet datastores list shows what is registered"
         return impossible(text, NotFound(f"there is no data item {text}", hint=hint, may_have_arrived=False))
 
+    def spared(self, item: Mapping[str, Any]) -> Change | None:
+        """What is to be done to *item* where it is left alone because the site manages it itself; None otherwise."""
+        info = item.get("info")
+        if self.managed or not isinstance(info, Mapping) or not as_bool(info.get("isManaged")):
+            return None
+        return Change(item=str(item["path"]), state="noop", why="the site manages it itself; --managed means it too")
+
     def told(self) -> dict[str, Any]:
         """What was asked for, for the record."""
-        told: dict[str, Any] = {"items": list(self.patterns.texts)}
+        told: dict[str, Any] = {"items": list(self.patterns.texts), "managed": self.managed}
         return told if self.where is None else {**told, "where": str(self.where)}
 
 
@@ -126,8 +135,11 @@ class Unregister(Verb):
 
     async def plan(self, client: SiteClient) -> Sequence[Change]:
         chosen, missing = await self.items.found(client)
+        spared = [change for item in chosen if (change := self.items.spared(item)) is not None]
+        chosen = [item for item in chosen if self.items.spared(item) is None]
         counts = await each([partial(_references, client, str(item["path"])) for item in chosen])
-        return [*missing, *(self._judged(item, count) for item, count in zip(chosen, counts, strict=True))]
+        judged = (self._judged(item, count) for item, count in zip(chosen, counts, strict=True))
+        return [*missing, *spared, *judged]
 
     def _judged(self, item: Mapping[str, Any], count: int | SiteError | None) -> Change:
         path = str(item["path"])
@@ -184,7 +196,7 @@ class Repoint(Verb):
         # Looked up first: from then on it is masked in what the site tells, in the plan and when it is carried out.
         password = None if self.password is None else await client.secret(self.password)
         chosen, missing = await self.items.found(client)
-        return [*missing, *(self._judged(item, password) for item in chosen)]
+        return [*missing, *(self.items.spared(item) or self._judged(item, password) for item in chosen)]
 
     def _judged(self, item: dict[str, Any], password: Secret | None) -> Change:
         path = str(item["path"])

@@ -24,6 +24,7 @@ __all__ = ["command"]
 ITEM_CAP = 4 * 1024 * 1024
 
 items_argument = click.argument("items", nargs=-1)
+managed_option = click.option("--managed", is_flag=True, help="Also stores that the site manages itself.")
 missing_option = click.option("--ignore-not-found", is_flag=True, help="An item that is not there is no failure.")
 
 
@@ -40,12 +41,12 @@ def command() -> None:
     """
 
 
-def _meant(items: tuple[str, ...], where: str | None, ignore_not_found: bool) -> Items:
+def _meant(items: tuple[str, ...], where: str | None, ignore_not_found: bool, managed: bool) -> Items:
     from fleet.bulk.data import Items
     from fleet.protocol.item_patterns import NamePatterns
     from fleet.rows.data import DATASTORES
 
-    return Items(NamePatterns(items), condition(where, DATASTORES.names), ignore_not_found)
+    return Items(NamePatterns(items), condition(where, DATASTORES.names), ignore_not_found, managed)
 
 
 def _nothing_fits(items: tuple[str, ...], where: str | None) -> Callable[[dict[str, Planned]], str | None]:
@@ -186,6 +187,7 @@ def register(common: Common, consent: Consent, source: Path, password_from: str 
 @click.argument("items", nargs=-1, required=True)
 @where_option
 @missing_option
+@managed_option
 @click.option("--force", is_flag=True, help="Also items that services use.")
 @change_options
 def unregister(common: Common, consent: Consent, items: tuple[str, ...], force: bool, **given: Any) -> int:
@@ -196,7 +198,7 @@ def unregister(common: Common, consent: Consent, items: tuple[str, ...], force: 
     """
     from fleet.bulk.data import Unregister
 
-    verb = Unregister(_meant(items, given["where"], given["ignore_not_found"]), force)
+    verb = Unregister(_meant(items, given["where"], given["ignore_not_found"], given["managed"]), force)
     return run_verb(common, consent, verb, none=_nothing_fits(items, given["where"]))
 
 
@@ -204,6 +206,7 @@ def unregister(common: Common, consent: Consent, items: tuple[str, ...], force: 
 @click.argument("items", nargs=-1, required=True)
 @where_option
 @missing_option
+@managed_option
 @click.option(
     "--set",
     "values",
@@ -241,7 +244,10 @@ def repoint(
             raise UsageError("a password is never written on the command line: use --password-from")
         pairs[name.strip()] = value
     verb = Repoint(
-        _meant(items, given["where"], given["ignore_not_found"]), pairs, _password(password_from), check=validate
+        _meant(items, given["where"], given["ignore_not_found"], given["managed"]),
+        pairs,
+        _password(password_from),
+        check=validate,
     )
     return run_verb(common, consent, verb, none=_nothing_fits(items, given["where"]))
 

@@ -73,12 +73,13 @@ def report(common: Common, services: tuple[str, ...], since: float, by: str, met
     shown = list(dict.fromkeys(metrics))
     asked = shown if not set(shown) & set(AVERAGES) else list(dict.fromkeys([*shown, "RequestCount"]))
     inside = [key for key in keys if key != "site"]
+    dated = not {"day", "hour"}.isdisjoint(keys)
 
     def rows_of(usage: Usage) -> list[dict[str, Any]]:
-        return totals(_entries({"": usage}), inside, shown)
+        return totals(_entries({"": usage}, dated), inside, shown)
 
     def merged(found: Mapping[str, Usage]) -> list[dict[str, Any]]:
-        return totals(_entries(found), keys, shown)
+        return totals(_entries(found, dated), keys, shown)
 
     period = _period(since, hours="hour" in keys)
     return _run(common, "usage report", services, period, asked, rows_of, merged, [*keys, *shown])
@@ -195,8 +196,8 @@ def _period(since: float, *, hours: bool = False) -> Period:
     return Period.last(since, "hour" if hours or since % 86_400 else "day")
 
 
-def _entries(found: Mapping[str, Usage]) -> Iterator[tuple[dict[str, Any], Mapping[str, Total]]]:
-    """What every service did in every slice, labelled; a service that did nothing is there all the same."""
+def _entries(found: Mapping[str, Usage], dated: bool = False) -> Iterator[tuple[dict[str, Any], Mapping[str, Total]]]:
+    """What every service did in every slice, labelled; unless *dated*, a service that did nothing is there as well."""
     for site, usage in found.items():
         used = {one.service for one in usage.used}
         for one in usage.used:
@@ -204,7 +205,7 @@ def _entries(found: Mapping[str, Usage]) -> Iterator[tuple[dict[str, Any], Mappi
             labels = {"service": str(service), "folder": service.folder, "type": service.type, "site": site}
             yield {**labels, "day": one.slice[:10], "hour": one.slice}, one.numbers
         for service in usage.services:
-            if service not in used:
+            if service not in used and not dated:
                 labels = {"service": str(service), "folder": service.folder, "type": service.type, "site": site}
                 yield {**labels, "day": None, "hour": None}, {}
 

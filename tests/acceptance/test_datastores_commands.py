@@ -27,7 +27,7 @@ def database(path: str = GIS, server: str = "db1", references: int = 0, **more: 
 def with_database(simulator: Simulator, **given: Any) -> None:
     for site in simulator.sites.values():
         item = database(**given)
-        site.state.data_items[item["path"]] = item
+        site.state.data_items = {"/fileShares/maps": site.state.data_items["/fileShares/maps"], item["path"]: item}
 
 
 async def test_items_are_listed_without_passwords(simulate: Simulate, write_inventory: Write) -> None:
@@ -71,12 +71,14 @@ async def test_an_item_that_one_machine_does_not_reach_fails_with_its_name(
     result = await fleet("datastores", "validate", "-i", inventory, "-o", "csv")
     good = await fleet("datastores", "validate", "-i", inventory, "-s", "sim-0001")
 
-    rows = {row["site"]: row for row in csv.DictReader(io.StringIO(result.stdout))}
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
     assert result.returncode == 1
-    assert rows["sim-0001"]["state"] == "passed"
+    assert {row["state"] for row in rows if row["site"] == "sim-0001"} == {"passed"}
     for name in ("sim-0002", "sim-0003"):
-        last = list(simulator.sites[name].state.machines)[-1]
-        assert (rows[name]["path"], rows[name]["state"], rows[name]["machine"]) == ("/fileShares/maps", "failed", last)
+        site = simulator.sites[name]
+        told = [(row["path"], row["state"], row["machine"]) for row in rows if row["site"] == name]
+        assert ("/fileShares/maps", "failed", list(site.state.machines)[-1]) in told
+        assert {path for path, _, _ in told} == set(site.state.data_items)
     assert good.returncode == 0
     assert not any(entry.changed for entry in simulator.ledger if entry.operation != "generateToken")
 
@@ -165,6 +167,22 @@ async def test_what_is_masked_where_it_is_read_is_never_sent_back(simulate: Simu
     assert "masked" in outcomes_of(result)["sim-0001"]["error"]["message"]
     assert "DATABASE=simulated" in info["connectionString"]
     assert "SERVER=db1" in info["connectionString"]
+
+
+async def test_what_a_site_manages_itself_is_left_alone(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=1)
+    with_database(simulator)
+    simulator.sites["sim-0001"].state.data_items[GIS]["info"]["isManaged"] = True
+    after = ["-i", str(write_inventory(simulator)), "-s", "all", "--yes", "-o", "ndjson"]
+
+    moved = await fleet("datastores", "repoint", GIS, "--set", "server=db2", *after)
+    given_up = await fleet("datastores", "unregister", GIS, *after)
+    meant = await fleet("datastores", "repoint", GIS, "--set", "server=db2", "--managed", *after)
+
+    for result in (moved, given_up):
+        assert outcomes_of(result)["sim-0001"]["outcome"] == "noop"
+        assert "manages it itself" in result.stdout
+    assert outcomes_of(meant)["sim-0001"]["outcome"] == "changed"
 
 
 async def test_an_item_in_use_is_given_up_by_force_only(simulate: Simulate, write_inventory: Write) -> None:
