@@ -31,7 +31,7 @@ def planning(verb: Verb, plans: dict[str, Planned]) -> Work:
         value = {"changes": [one.to_dict() for one in planned.changes]}
         if planned.impossible:
             raise _impossible(planned, value)
-        unverified = any(op.read_back is None for one in planned.pending for op in one.operations)
+        unverified = any(op.changes and op.read_back is None for one in planned.pending for op in one.operations)
         return Answer(
             value=value,
             outcome="changed" if planned.pending else "noop",

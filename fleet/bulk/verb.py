@@ -98,7 +98,7 @@ async def make(
     answer: Answer[Any] = Answer(value=None, outcome="noop")
     try:
         for place, operation in enumerate(change.operations):
-            if place:
+            if any(one.changes for one in change.operations[:place]):
                 # Between two halves nothing is in flight, and the change is not whole all the same.
                 client.change_in_flight = name
             answer = _both(answer, await sender.send(client, operation))

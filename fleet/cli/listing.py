@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fleet.report import Report
     from fleet.rows.table import Row, Table, Wanted
 
-__all__ = ["condition", "list_rows", "list_table", "where_option"]
+__all__ = ["check_columns", "condition", "list_rows", "list_table", "where_option"]
 
 where_option = click.option(
     "--where",
@@ -66,7 +66,7 @@ def list_rows(
     from fleet.cli.writing import write_report
     from fleet.render.plain import rows_of
 
-    _check_columns(common, columns)
+    check_columns(common, columns)
 
     found_bad = False
 
@@ -121,7 +121,7 @@ def _dated_rows(times: Collection[str], report: Report) -> list[dict[str, Any]]:
     return [{name: shown(name, value) for name, value in row.items()} for row in rows_of(report)]
 
 
-def _check_columns(common: Common, columns: Sequence[str]) -> None:
+def check_columns(common: Common, columns: Sequence[str]) -> None:
     """A column that there can't be is told before anything is sent."""
     if not columns or common.query is not None:
         return

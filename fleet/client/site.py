@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ from fleet.errors import (
     VerifyFailed,
 )
 from fleet.inventory.model import Site
-from fleet.inventory.secrets import Secret
+from fleet.inventory.secrets import CredentialRef, Secret
 from fleet.inventory.tables import origin_of
 from fleet.outcome import outcome_of
 from fleet.protocol.envelope import decipher
@@ -111,6 +112,8 @@ class SiteClient:
         self._asked = False
         self._shown: Secret | None = None
         self._masks: Masker | None = None
+        self._lent: set[Secret] = set()
+        """Secrets that changes sent, beside those of signing in."""
 
     # Calls
 
@@ -217,6 +220,25 @@ class SiteClient:
             return None
         transport = self._run.transport
         return await peer_certificate(self.site.url, self._way.tls, transport.names, transport.sockets, sent=sent)
+
+    async def secret(self, reference: CredentialRef) -> Secret:
+        """The secret that *reference* names, for a change that sends it; from now on it is masked in what is shown.
+
+        Raises `ConfigFailed` where it can't be had.
+        """
+        found = await self._run.secret(reference)
+        self._lent.add(found)
+        self._masks = None
+        return found
+
+    def with_password(self, password: Secret) -> SiteClient:
+        """Another client of this site, which signs in with *password* by itself: whether the site takes it."""
+        reference = CredentialRef(kind="plain", plain=password)
+        return SiteClient(dataclasses.replace(self.site, password=reference), self._run)
+
+    def note(self, kind: str, message: str) -> None:
+        """Have *message* stand among the warnings of the report, under *kind*."""
+        self._run.notes[self.site.name, kind] = message
 
     # Retry and breaker
 
@@ -469,6 +491,7 @@ class SiteClient:
             return None
         if self._masks is None or (token is not None and token is not self._shown):
             known = self._run.known_secrets(secrets_of(self.site).values())
+            known.extend(self._lent)
             if token is not None:
                 self._shown = token
                 known.append(token)
