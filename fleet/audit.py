@@ -32,6 +32,7 @@ from fleet.client.masking import MASK
 from fleet.client.site import Answer, SiteClient
 from fleet.errors import AuditFailed, SiteError
 from fleet.outcome import outcome_of, timestamp
+from fleet.protocol.envelope import parse_json
 from fleet.protocol.secret_names import is_secret_name
 
 __all__ = ["AuditLog", "Origin", "audit_file", "parameters_of", "read_audit", "without_secrets"]
@@ -46,6 +47,8 @@ _SECRET_IN_TEXT = re.compile(
     r"""("[^"\\]*(?:password|secret|token|sharedkey|trustkey|privatekey)[^"\\]*"\s*:\s*)"(?:[^"\\]|\\.)*"|((?:password|pwd)\s*=\s*)[^;&"\s]+""",
     re.IGNORECASE,
 )
+_SECRET_IN_CONNECTION = re.compile(r"((?:^|;)[^=;]*(?:password|pwd|secret)[^=;]*=)[^;]+", re.IGNORECASE)
+"""In a connection string a value ends at the next semicolon, whatever is in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,10 +233,25 @@ def parameters_of(operation: Operation[Any]) -> dict[str, str]:
 
 def _each_text(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return change(value)
+        # In JSON inside of JSON a secret is escaped twice, and would not be found as it is.
+        inside = _json_in(value)
+        if inside is None:
+            return change(value)
+        return json.dumps(_each_text(inside, change), separators=(",", ":"), ensure_ascii=False)
     if isinstance(value, dict):
         return {key: _each_text(inner, change) for key, inner in value.items()}
     return [_each_text(inner, change) for inner in value] if isinstance(value, list) else value
+
+
+def _json_in(text: str) -> Any:
+    """The JSON object or list that *text* is; None for any other text."""
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        found, _ = parse_json(text.encode("utf-8", "surrogatepass"))
+    except SiteError:
+        return None
+    return found if isinstance(found, dict | list) else None
 
 
 def without_secrets(value: Any) -> Any:
@@ -246,6 +264,10 @@ def without_secrets(value: Any) -> Any:
     if isinstance(value, list):
         return [without_secrets(inner) for inner in value]
     if isinstance(value, str):
+        inside = _json_in(value)
+        if inside is not None:
+            return json.dumps(without_secrets(inside), separators=(",", ":"), ensure_ascii=False)
+        value = _SECRET_IN_CONNECTION.sub(lambda match: f"{match[1]}{MASK}", value)
         return _SECRET_IN_TEXT.sub(lambda match: f'{match[1]}"{MASK}"' if match[1] else f"{match[2]}{MASK}", value)
     return value
 

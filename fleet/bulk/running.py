@@ -31,7 +31,7 @@ def planning(verb: Verb, plans: dict[str, Planned]) -> Work:
         value = {"changes": [one.to_dict() for one in planned.changes]}
         if planned.impossible:
             raise _impossible(planned, value)
-        unverified = any(op.read_back is None for one in planned.pending for op in one.operations)
+        unverified = any(op.changes and op.read_back is None for one in planned.pending for op in one.operations)
         return Answer(
             value=value,
             outcome="changed" if planned.pending else "noop",
@@ -95,7 +95,7 @@ def _applying(
         if plans is not None:
             changes = _as_agreed(plans.get(name), changes)
         planned = Planned(name, changes)
-        results = _Results(planned)
+        results = _Results(planned, verb.tells)
         client.partial = lambda error: results.value(error)
         try:
             await verb.carry_out(client, planned.pending, sender, results.done)
@@ -130,8 +130,9 @@ def _as_agreed(planned: Planned | None, changes: Sequence[Change]) -> Sequence[C
 class _Results:
     """What became of each change of one site."""
 
-    def __init__(self, planned: Planned) -> None:
+    def __init__(self, planned: Planned, tells: Sequence[str] = ()) -> None:
         self._planned = planned
+        self._tells = tells
         self._told: dict[int, dict[str, Any]] = {}
         self._errors: list[tuple[Change, SiteError]] = []
         self._unverified = False
@@ -147,6 +148,8 @@ class _Results:
             more: dict[str, Any] = {} if result.verified is None else {"verified": result.verified}
             if messages := _messages(result.value):
                 more["messages"] = messages
+            if isinstance(result.value, Mapping):
+                more |= {name: result.value[name] for name in self._tells if name in result.value}
             self._tell(one, result.outcome, **more)
         elif isinstance(result, SiteError):
             self._failed(one, result, outcome_of(result))

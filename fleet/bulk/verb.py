@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from fleet.admin.operation import Operation
@@ -14,7 +14,10 @@ from fleet.errors import SiteError
 from fleet.fanout.stop import Stop
 from fleet.outcome import REACHED, outcome_of
 
-__all__ = ["Done", "Sender", "Stopping", "Verb", "make"]
+__all__ = ["After", "Done", "Sender", "Stopping", "Verb", "make"]
+
+After: TypeAlias = Callable[[Answer[Any]], Awaitable[Answer[Any]]]
+"""What belongs to a change when its operations were sent, by their last answer: its own counts as theirs do."""
 
 Done: TypeAlias = Callable[[Change, Answer[Any] | BaseException], None]
 """Told what a change came to: its last answer, or what it was broken off by."""
@@ -51,10 +54,12 @@ class Verb(ABC):
     """A verb such as "stop services", with its parameters.
 
     `name` is what plans call it (`services.stop`). `doing` and `thing` make its question: "stop" and "service" become
-    "stop 43 services on 12 sites". `disrupts` says that it restarts services, a machine, or the site.
+    "stop 43 services on 12 sites". `disrupts` says that it restarts services, a machine, or the site. `tells` are members
+    of the last answer that the report tells beside each change.
     """
 
     name: ClassVar[str]
+    tells: ClassVar[tuple[str, ...]] = ()
     doing: str
     thing: str = "setting"
     disrupts: bool = False
@@ -80,36 +85,47 @@ class Verb(ABC):
             await make(client, change, sender, done, self.name)
 
 
-async def make(client: SiteClient, change: Change, sender: Sender, done: Done, name: str) -> None:
-    """Make one *change* of the verb *name* by its operations in order, and tell *done*.
+async def make(
+    client: SiteClient, change: Change, sender: Sender, done: Done, name: str, *, after: After | None = None
+) -> bool:
+    """Make one *change* of the verb *name* by its operations in order, tell *done*, and say whether it is made.
 
-    Raises what must end all of the site's changes: that it is out of reach, or that the run is stopped.
+    *after* is awaited before *done* is told, and is a part of the change: it waits until a machine is back, or looks at
+    what clients see, and raises what the change came to after all. Raises what must end all of the site's changes: that
+    it is out of reach, or that the run is stopped.
     """
     sender.begin()
     answer: Answer[Any] = Answer(value=None, outcome="noop")
     try:
         for place, operation in enumerate(change.operations):
-            if place:
+            if any(one.changes for one in change.operations[:place]):
                 # Between two halves nothing is in flight, and the change is not whole all the same.
                 client.change_in_flight = name
             answer = _both(answer, await sender.send(client, operation))
+        if after is not None:
+            client.change_in_flight = name
+            answer = _both(answer, await after(answer))
     except SiteError as error:
+        if outcome_of(error) != "unknown":
+            client.change_in_flight = None
         done(change, error)
         if outcome_of(error) not in (*REACHED, "unknown"):
             raise
+        return False
     except BaseException as error:
         done(change, error)
         raise
     else:
         client.change_in_flight = None
         done(change, answer)
+    return True
 
 
 def _both(first: Answer[Any], second: Answer[Any]) -> Answer[Any]:
     """What two operations of one change came to together."""
     return Answer(
-        value=second.value,
+        value=first.value if second.value is None else second.value,
         outcome="changed" if "changed" in (first.outcome, second.outcome) else "noop",
         verified=False if False in (first.verified, second.verified) else None,
-        after=second.after,
+        after=first.after if second.after is None else second.after,
     )

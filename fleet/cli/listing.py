@@ -13,11 +13,12 @@ from fleet.errors import UsageError
 if TYPE_CHECKING:
     from fleet.aggregate.where import Where
     from fleet.cli.run import Session
+    from fleet.cli.writing import Lines
     from fleet.client.site import SiteClient
     from fleet.report import Report
     from fleet.rows.table import Row, Table, Wanted
 
-__all__ = ["condition", "list_rows", "list_table", "where_option"]
+__all__ = ["check_columns", "condition", "list_rows", "list_table", "where_option"]
 
 where_option = click.option(
     "--where",
@@ -48,24 +49,33 @@ def list_rows(
     state: Sequence[str] = ("realTimeState", "state", "status", "outcome"),
     order: Callable[[Row], Any] | None = None,
     none: Callable[[Report], str | None] | None = None,
+    bad: Callable[[Row], bool] | None = None,
+    times: Collection[str] = (),
+    lines: Lines | None = None,
 ) -> int:
     """Read rows on every selected site by *read*, keep those that fit *where*, merge and write them; the exit status.
 
     *name* is the command's name in the report; *columns* are the columns that rows may have, for the check of
     `--columns` and `--sort` before anything is sent (empty: any); *shown* are those that people see. *order* sorts the
     rows of all sites unless `--sort` does. *none* may have a sentence to say at the end, and then the exit status is 1
-    where it would be 0.
+    where it would be 0; so it is for a row that is *bad*. *times* are columns in epoch milliseconds, which people see as
+    times in UTC. *lines* makes the table for people.
     """
     from fleet.aggregate.where import matches
     from fleet.cli.run import run_on_sites, say
     from fleet.cli.writing import write_report
     from fleet.render.plain import rows_of
 
-    _check_columns(common, columns)
+    check_columns(common, columns)
+
+    found_bad = False
 
     async def work(client: SiteClient) -> Sequence[Row]:
+        nonlocal found_bad
         rows = await read(client)
-        return list(rows) if where is None else [row for row in rows if matches(where, row)]
+        kept = list(rows) if where is None else [row for row in rows if matches(where, row)]
+        found_bad = found_bad or (bad is not None and any(map(bad, kept)))
+        return kept
 
     async def run(session: Session) -> Report:
         return await session.selection.run(
@@ -82,20 +92,36 @@ def list_rows(
     visible = None if shown is None or common.query is not None else ["site", *shown]
 
     def rows(report: Report) -> Sequence[Row]:
-        return rows_of(report) if order is None else sorted(rows_of(report), key=order)
+        dated = bool(times) and common.query is None and common.format in ("table", "markdown")
+        found = _dated_rows(times, report) if dated else rows_of(report)
+        return found if order is None else sorted(found, key=order)
 
     def write(report: Report) -> int | None:
-        write_report(common, report, rows=rows, shown=visible, state=state)
+        write_report(common, report, rows=rows, lines=lines, shown=visible, state=state)
         told = none(report) if none is not None and not report.interrupted else None
-        if told is None:
+        if told is not None:
+            say(told)
+        if told is None and not found_bad:
             return None
-        say(told)
         return report.exit_code(common.require_coverage) or 1
 
     return run_on_sites(common, run, write)
 
 
-def _check_columns(common: Common, columns: Sequence[str]) -> None:
+def _dated_rows(times: Collection[str], report: Report) -> list[dict[str, Any]]:
+    """The rows of *report* with *times* as people write them."""
+    from fleet.outcome import timestamp
+    from fleet.protocol.fields import as_int
+    from fleet.render.plain import rows_of
+
+    def shown(name: str, value: Any) -> Any:
+        number = as_int(value) if name in times else None
+        return value if number is None or not 0 <= number < 10**14 else timestamp(number / 1000)[:16].replace("T", " ")
+
+    return [{name: shown(name, value) for name, value in row.items()} for row in rows_of(report)]
+
+
+def check_columns(common: Common, columns: Sequence[str]) -> None:
     """A column that there can't be is told before anything is sent."""
     if not columns or common.query is not None:
         return
@@ -140,6 +166,7 @@ def list_table(
     costly = {column.name for column in table.columns if column.costly and (every or column.name in roots)}
     cheap = {column.name for column in table.columns if not column.costly}
     columns = frozenset(costly | cheap) if costly else None
+    times = [column.name for column in table.columns if column.type == "time"]
 
     async def read(client: SiteClient) -> Sequence[Any]:
         rows = await table.read(client, replace(wanted or EVERYTHING, columns=columns))
@@ -147,4 +174,5 @@ def list_table(
             saw(client.site.name, rows)
         return rows if fits is None else [row for row in rows if fits(row)]
 
+    options.setdefault("times", times)
     return list_rows(common, read, name=name, where=found, shown=shown, columns=table.names, **options)

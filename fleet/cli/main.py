@@ -19,18 +19,26 @@ __all__ = ["cli", "run"]
 COMMANDS = {
     "audit": ("fleet.cli.audit", "Show who changed what, where, and what became of it."),
     "call": ("fleet.cli.call", "Call any admin or REST path on the selected sites and merge the answers."),
+    "certificates": ("fleet.cli.certificates", "List certificates with their days left; import and switch them."),
     "completion": ("fleet.cli.completion", "Print the completion script for a shell."),
     "diff": ("fleet.cli.diff", "Tell what differs between sites, or from a snapshot, by service and property."),
+    "datastores": ("fleet.cli.datastores", "List, check, register and repoint data stores."),
     "health": ("fleet.cli.health", "Tell the health of every selected site, and what to do about it."),
     "init": ("fleet.cli.init", "Make an inventory.toml: ask for a site and an account, and test them."),
     "inventory": ("fleet.cli.inventory", "List, show, check and draw the inventory."),
     "logs": ("fleet.cli.records", "Query, follow and count the log records of all sites as one log."),
+    "licenses": ("fleet.cli.licenses", "Show what each site is licensed for, and until when."),
+    "machines": ("fleet.cli.machines", "List, start, stop, restart and set machines."),
+    "security": ("fleet.cli.security", "Audit settings; users, roles, tokens and the primary administrator."),
     "services": ("fleet.cli.services", "List, start, stop and change services."),
     "sql": ("fleet.cli.sql", "Ask all selected sites in SQL."),
     "operations": ("fleet.cli.operations", "List the operations of the API, and explain one."),
     "simulate": ("fleet.cli.simulate", "Run local ArcGIS Server sites that speak the real wire protocol."),
     "snapshot": ("fleet.cli.snapshot", "Keep what the sites hold: save, list, show, export and prune snapshots."),
     "uploads": ("fleet.cli.uploads", "List and delete files that were uploaded to sites."),
+    "site": ("fleet.cli.site", "Information, mode, exports, before and after an upgrade."),
+    "system": ("fleet.cli.system", "Directories, configuration store, web adaptors, properties, cache and jobs."),
+    "usage": ("fleet.cli.usage", "Requests per service and day, idle services, slow services."),
 }
 
 

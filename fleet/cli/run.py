@@ -23,7 +23,7 @@ from fleet.auth.choose import needed_secrets
 from fleet.cli.common import Common, last_outcomes, load_inventory
 from fleet.cli.interrupts import Interrupts
 from fleet.cli.progress import LiveLine, show
-from fleet.client.settings import DEFAULT_TIMEOUT
+from fleet.client.settings import DEFAULT_TIMEOUT, RetryPolicy
 from fleet.client.sockets import sockets_allowed
 from fleet.client.trace import Exchange, render_exchange
 from fleet.errors import UsageError
@@ -83,6 +83,7 @@ def run_on_sites(
     before: Callable[[Fleet, Selection], None] | None = None,
     rows: bool = False,
     live: bool = True,
+    retry: RetryPolicy | None = None,
 ) -> int:
     """Open the fleet that *common* names, await *work*, *write* its report and record it; the exit status.
 
@@ -90,6 +91,7 @@ def run_on_sites(
     before anything is sent: it may ask the user, and raise. *changes* says that what is in flight must not be cancelled
     only because nobody reads the answers any more. With *rows* the work writes rows by itself, in any format: `lines` of
     its session takes them. *live* False is for work without an end, of which no line tells how far it is.
+    *retry* is another patience than the usual one.
     """
     inventory = load_inventory(common)
     # The inventory lives until the end: the collector need not look at it again and again.
@@ -102,6 +104,7 @@ def run_on_sites(
         deadline=common.deadline,
         keep_clients=changes,
         last_run=last_outcomes(inventory),
+        retry=retry,
     )
     selection = fleet.select(common.selection, allow_empty=common.allow_empty)
     fleet.width = _width(common, len(selection))

@@ -40,6 +40,8 @@ class RetryPolicy:
     breaker_pause_cap: float = 300.0
     settle: float = 10.0
     """How long a state that was asked for may take to show after the site said yes."""
+    restart: float = 120.0
+    """How long a site may be out of reach after a change that restarts something, before its fate is called unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

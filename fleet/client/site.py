@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from fleet.admin import info
 from fleet.admin.catalogue import operation_for, resource_of
-from fleet.admin.operation import Operation, ReadBack
+from fleet.admin.operation import Effect, Operation, ReadBack
 from fleet.admin.request import Placement, build_request
 from fleet.auth.choose import portal_of, provider_for, secrets_of
 from fleet.auth.portal import Exchange, federation_refusal
@@ -30,6 +31,7 @@ from fleet.client.tokens import TokenSource
 from fleet.client.trace import Exchange as TracedExchange
 from fleet.client.transport import Way
 from fleet.errors import (
+    CircuitOpen,
     FateUnknown,
     Locked,
     LoginRefused,
@@ -40,7 +42,7 @@ from fleet.errors import (
     VerifyFailed,
 )
 from fleet.inventory.model import Site
-from fleet.inventory.secrets import Secret
+from fleet.inventory.secrets import CredentialRef, Secret
 from fleet.inventory.tables import origin_of
 from fleet.outcome import outcome_of
 from fleet.protocol.envelope import decipher
@@ -110,6 +112,8 @@ class SiteClient:
         self._asked = False
         self._shown: Secret | None = None
         self._masks: Masker | None = None
+        self._lent: set[Secret] = set()
+        """Secrets that changes sent, beside those of signing in."""
 
     # Calls
 
@@ -216,6 +220,25 @@ class SiteClient:
             return None
         transport = self._run.transport
         return await peer_certificate(self.site.url, self._way.tls, transport.names, transport.sockets, sent=sent)
+
+    async def secret(self, reference: CredentialRef) -> Secret:
+        """The secret that *reference* names, for a change that sends it; from now on it is masked in what is shown.
+
+        Raises `ConfigFailed` where it can't be had.
+        """
+        found = await self._run.secret(reference)
+        self._lent.add(found)
+        self._masks = None
+        return found
+
+    def with_password(self, password: Secret) -> SiteClient:
+        """Another client of this site, which signs in with *password* by itself: whether the site takes it."""
+        reference = CredentialRef(kind="plain", plain=password)
+        return SiteClient(dataclasses.replace(self.site, password=reference), self._run)
+
+    def note(self, kind: str, message: str) -> None:
+        """Have *message* stand among the warnings of the report, under *kind*."""
+        self._run.notes[self.site.name, kind] = message
 
     # Retry and breaker
 
@@ -436,7 +459,7 @@ class SiteClient:
         settings = self._run.settings
         limit = settings.timeout or max(self.site.timeout or DEFAULT_TIMEOUT, operation.limit or 0.0)
         response = await self._follow(request, limit, read=not operation.changes)
-        read = partial(_read, response, operation, self._masker(token), self._note_odd)
+        read = partial(_read, response, operation, self._masker_for(operation, token), self._note_odd)
         try:
             if len(response.body) <= DECIPHERED_AT_ONCE:
                 value = read()
@@ -454,12 +477,21 @@ class SiteClient:
         message = "an answer is no strict JSON, and was read leniently: a character of it may be lost"
         self._run.notes[self.site.name, "odd_answer"] = message
 
+    def _masker_for(self, operation: Operation[Any], token: Secret | None) -> Masker | None:
+        """The same, with the secrets that *operation* itself carries, such as the password of a file."""
+        own = [operation.parameters[name] for name in operation.secrets]
+        if not any(own):
+            return self._masker(token)
+        known = self._run.known_secrets(secrets_of(self.site).values())
+        return Masker([*own, *(secret.reveal() for secret in [*known, *filter(None, [token])])])
+
     def _masker(self, token: Secret | None) -> Masker | None:
         """What masks the secrets that this site was shown; None while it was shown none."""
         if token is None and not self._asked:
             return None
         if self._masks is None or (token is not None and token is not self._shown):
             known = self._run.known_secrets(secrets_of(self.site).values())
+            known.extend(self._lent)
             if token is not None:
                 self._shown = token
                 known.append(token)
@@ -587,9 +619,15 @@ class _Change(Generic[T]):
         return Answer(value=value, outcome="changed", after=self._seen)
 
     async def _look(self, look: ReadBack, *, wait: bool) -> bool | None:
-        """Whether it is done; with *wait*, what the state says once it has had time to settle."""
+        """Whether it is done; with *wait*, what the state says once it has had time to settle.
+
+        What restarts a web server makes the site unreachable for a while, and that tells nothing: it settles from then
+        on when it answers again.
+        """
         run = self._client._run
-        end = run.clock() + run.settings.retry.settle
+        policy = run.settings.retry
+        end = run.clock() + policy.settle
+        back_by = run.clock() + (policy.restart if self._operation.effect is Effect.DISRUPT else 0.0)
         pause = 0.1
         while True:
             try:
@@ -598,8 +636,10 @@ class _Change(Generic[T]):
                 if done and self._before:
                     # It looked so before as well: the part of it that can be read tells nothing of the rest.
                     return None
-            except SiteError:
+            except SiteError as error:
                 done = None
+                if counts_against_site(error) or isinstance(error, CircuitOpen):
+                    end = max(end, min(run.clock() + pause + policy.settle, back_by))
             if done or not wait or run.clock() + pause > end:
                 return done
             await anyio.sleep(pause)

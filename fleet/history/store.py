@@ -6,14 +6,15 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from fleet import places, platform
 
-__all__ = ["KEPT_RUNS", "Store", "explain"]
+__all__ = ["KEPT_RUNS", "SiteRecord", "Store", "explain"]
 
 KEPT_RUNS = 200
 """Runs of one inventory that are kept."""
@@ -38,8 +39,29 @@ MIGRATIONS = (
         primary key (run, site)
     ) strict, without rowid;
     """,
+    """
+    create table site_record (
+        id integer primary key,
+        kind text not null,
+        site text not null,
+        url text not null,
+        at real not null,
+        value text not null
+    ) strict;
+    create index site_record_by_url on site_record (kind, url, at);
+    """,
 )
 """Each step from one version of the database to the next; `pragma user_version` counts those that were taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRecord:
+    """What was kept of one site at one time (epoch seconds)."""
+
+    site: str
+    url: str
+    at: float
+    value: Any
 
 
 class Store:
@@ -113,6 +135,27 @@ class Store:
                 self._connection.execute("rollback")
             raise
         return number
+
+    def keep(self, kind: str, site: str, url: str, value: Any, *, at: float) -> None:
+        """Keep *value* (JSON) as what is known of the site at *url*, by its *kind*: an export, a state before an upgrade."""
+        self._connection.execute(
+            "insert into site_record (kind, site, url, at, value) values (?, ?, ?, ?, ?)",
+            (kind, site, url, at, json.dumps(value)),
+        )
+
+    def kept(self, kind: str, urls: Collection[str]) -> list[SiteRecord]:
+        """Every record of *kind* of the sites at *urls*, the newest first."""
+        found = self._connection.execute(
+            "select site, url, at, value from site_record where kind = ? order by at desc, id desc", (kind,)
+        )
+        wanted = frozenset(urls)
+        return [SiteRecord(site, url, at, json.loads(value)) for site, url, at, value in found if url in wanted]
+
+    def forget(self, kind: str, url: str, *, before: float) -> int:
+        """Forget the records of *kind* of the site at *url* from before *before* (epoch seconds); how many."""
+        return self._connection.execute(
+            "delete from site_record where kind = ? and url = ? and at < ?", (kind, url, before)
+        ).rowcount
 
     def last_outcomes(self, inventory: Sequence[Path]) -> Mapping[str, str] | None:
         """Site -> outcome of the last run on *inventory*; None where there was none."""

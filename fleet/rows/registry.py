@@ -10,11 +10,21 @@ from fleet.rows.table import Table
 __all__ = ["TABLES", "table"]
 
 TABLES: dict[str, str] = {
+    "certificates": "fleet.rows.certificates:CERTIFICATES",
+    "datastores": "fleet.rows.data:DATASTORES",
+    "directories": "fleet.rows.system:DIRECTORIES",
     "extensions": "fleet.rows.services:EXTENSIONS",
+    "licences": "fleet.rows.licences:LICENCES",
     "logs": "fleet.rows.logs:LOGS",
+    "machines": "fleet.rows.machines:MACHINES",
+    "members": "fleet.rows.accounts:MEMBERS",
+    "roles": "fleet.rows.accounts:ROLES",
+    "security": "fleet.rows.security:SECURITY",
     "services": "fleet.rows.services:SERVICES",
     "sites": "fleet.rows.sites:SITES",
     "statistics": "fleet.rows.services:STATISTICS",
+    "users": "fleet.rows.accounts:USERS",
+    "web_adaptors": "fleet.rows.system:WEB_ADAPTORS",
 }
 """Name -> where the table stands; a place rather than a table, so that one table costs no look at the others."""
 

@@ -10,7 +10,7 @@ from fleet.client.site import SiteClient
 from fleet.protocol.fields import ServiceId
 from fleet.protocol.patterns import ServicePatterns
 
-__all__ = ["Column", "Row", "Table", "Wanted"]
+__all__ = ["EVERYTHING", "Column", "Row", "Table", "Wanted"]
 
 Row: TypeAlias = dict[str, Any]
 """A row: column -> value. Texts that hold numbers or truth values stay as the site sent them."""

@@ -14,7 +14,7 @@ from fleet.simulator.call import SUCCESS, Call, Route, missing, route
 from fleet.simulator.state import Machine
 from fleet.simulator.wire import Reply, admin_failure
 
-__all__ = ["LIFE", "ROUTES", "Details", "chosen_for_web_server", "details_of"]
+__all__ = ["LIFE", "ROUTES", "Details", "chosen_for_web_server", "details_of", "shows_from_the_start"]
 
 JAVA_DATE = "%a %b %d %H:%M:%S UTC %Y"
 LIFE = 1825 * 86_400.0
@@ -42,6 +42,8 @@ class Details:
     signature: str = "SHA256withRSA"
     pair: pki.Pair | None = None
     """Its key and certificate, where they are real ones; made when they are first needed."""
+    der: bytes = b""
+    """The certificate alone, where it was imported and is a real one."""
 
     @property
     def common_name(self) -> str:
@@ -56,6 +58,12 @@ def details_of(machine: Machine, alias: str) -> Details:
         known = Details(subject, subject, machine.certificates[alias] - LIFE, [f"DNS:{machine.name}"], installed=True)
         machine.details[alias] = known
     return known
+
+
+def shows_from_the_start(machine: Machine, pair: pki.Pair) -> None:
+    """*pair* is what the listener of *machine* shows, which its key store tells of as the one that it came with."""
+    if machine.alias in machine.certificates and (known := details_of(machine, machine.alias)).installed:
+        known.pair = pair
 
 
 def _machine(call: Call) -> Machine:
@@ -112,7 +120,7 @@ def show(call: Call) -> Reply:
 
 def _fingerprints(known: Details, text: str) -> dict[str, str]:
     """Digests in hex, of the certificate or of *text* in its place."""
-    data = text.encode() if known.pair is None or known.pair.certificate is None else known.pair.der
+    data = known.der or text.encode() if known.pair is None or known.pair.certificate is None else known.pair.der
     return {
         f"{name}Fingerprint": hashlib.new(name, data, usedforsecurity=False).hexdigest()
         for name in ("md5", "sha1", "sha256")
@@ -127,16 +135,28 @@ def generate(call: Call) -> Reply:
     now = call.site.state.clock()
     names = [one.strip() for one in (call.get("san") or "").split(",") if one.strip()]
     machine.certificates[alias] = now + call.whole("validity", 90) * 86_400.0
+    names = names or [f"DNS:{name}"]
     machine.details[alias] = Details(
         subject,
         subject,
         now,
-        names or [f"DNS:{name}"],
+        names,
+        pair=_self_signed(name, names, now, machine.certificates[alias]),
         algorithm=call.get("keyalg") or "RSA",
         size=call.whole("keysize", 2048),
         signature=call.get("sigalg") or "SHA256withRSA",
     )
     return Reply(dict(SUCCESS), changed=True)
+
+
+def _self_signed(name: str, names: list[str], begins: float, ends: float) -> pki.Pair | None:
+    """A real key with its certificate; None without the package for keys, and for names that no certificate has."""
+    if not pki.available():
+        return None
+    try:
+        return pki.Pair.self_signed(name, names, begins, ends)
+    except (ValueError, OverflowError):
+        return None
 
 
 def request(call: Call) -> Reply:
@@ -171,6 +191,7 @@ def _keep(call: Call, machine: Machine, alias: str, known: Details, read: pki.Fa
         known.subject, known.issuer, known.names = read.subject, read.issuer, read.names
         known.own = read.subject == read.issuer
         known.begins, machine.certificates[alias] = read.begins, read.ends
+        known.der = read.der
     machine.details[alias] = known
 
 

@@ -55,7 +55,7 @@ def furnish(site: SimulatedSite, password: str) -> None:
     for machine in state.machines.values():
         _certificate(state, machine, "gis-wildcard", chosen.randint(120, 700))
     number = chosen.randint(10, 99)
-    url = f"https://gis{number}.simulated.example/server"
+    url = f"https://gis{number}.gis.example/server"
     new_adaptor(state, url, f"WEB{number}.SIMULATED.EXAMPLE", f"192.0.2.{number}")
     if estate == "worn":
         _wear(site, chosen)
@@ -88,7 +88,7 @@ def _stores(state: SiteState, chosen: random.Random) -> None:
     )
     sources = [{"path": f"/enterpriseDatabases/{managed}", "database": f"db_{number:04x}", "connectionString": text}]
     for place, database in enumerate(DATABASES, start=1):
-        text = _connection(chosen, f"db{place}.simulated.example", database, 5432)
+        text = _connection(chosen, f"db{place}.gis.example", database, 5432)
         info = {"isManaged": False, "connectionString": text, "dataStoreConnectionType": "shared"}
         keep(f"/enterpriseDatabases/{database}", "egdb", None, info)
         sources.append({"path": f"/enterpriseDatabases/{database}", "database": database, "connectionString": text})
@@ -99,7 +99,7 @@ def _stores(state: SiteState, chosen: random.Random) -> None:
         "ArcGIS Data Store",
         {"isManaged": True, "dsFeature": "tileCache", "machines": places[:1]},
     )
-    bucket = {"provider": "amazon", "connectionString": '{"regionEndpointUrl":"s3.simulated.example"}'}
+    bucket = {"provider": "amazon", "connectionString": '{"regionEndpointUrl":"s3.gis.example"}'}
     keep("/cloudStores/imagery", "cloudStore", "amazon", {"isManaged": False, "objectStore": "imagery", **bucket})
 
 
@@ -123,7 +123,7 @@ def _accounts(site: SimulatedSite, password: str) -> None:
             "username": name,
             "fullname": name.replace("-", " ").title(),
             "description": "",
-            "email": f"{name}@simulated.example",
+            "email": f"{name}@gis.example",
             "disabled": False,
         }
         site.tokens.accounts[name] = password
@@ -172,10 +172,10 @@ def _certificate(state: SiteState, machine: Any, alias: str, days: int) -> None:
     now = state.clock()
     machine.certificates[alias] = now + days * DAY
     machine.details[alias] = Details(
-        "CN=*.simulated.example",
+        "CN=*.gis.example",
         "CN=Simulated Issuing Authority",
         now + (days - 730) * DAY,
-        ["DNS:*.simulated.example"],
+        ["DNS:*.gis.example"],
         own=False,
     )
 
@@ -188,7 +188,7 @@ def _wear(site: SimulatedSite, chosen: random.Random) -> None:
         details_of(machine, machine.alias)
         machine.certificates[machine.alias] = state.clock() + chosen.randint(2, 20) * DAY
         _certificate(state, machine, "former-wildcard", -chosen.randint(5, 300))
-    new_adaptor(state, "https://old.simulated.example/arcgis", "WEB1-RETIRED.SIMULATED.EXAMPLE", "192.0.2.9")
+    new_adaptor(state, "https://old.gis.example/arcgis", "WEB1-RETIRED.SIMULATED.EXAMPLE", "192.0.2.9")
     site.switches.missing_directories |= {chosen.choice(("arcgisjobs", "arcgiscache", "arcgisoutput"))}
     state.role_privileges["map-viewers"] = chosen.choice(("PUBLISH", "ADMINISTER"))
     state.kept.setdefault("token_settings", {}).update(

@@ -23,7 +23,8 @@ def permission(principal: str, allowed: bool, constraint: str = "") -> dict[str,
 
 def _of_folder(state: SiteState, folder: str) -> list[dict[str, Any]]:
     kept: dict[str, list[dict[str, Any]]] = state.kept.setdefault("permissions", {})
-    return kept.setdefault(folder, [permission("esriEveryone", True)])
+    # What is in System is for administrators and publishers, who need no entry.
+    return kept.setdefault(folder, [] if folder == "System" else [permission("esriEveryone", True)])
 
 
 def _add(call: Call, entries: list[dict[str, Any]]) -> Reply:

@@ -28,6 +28,13 @@ class Facts:
     begins: float
     ends: float
 
+    @property
+    def der(self) -> bytes:
+        """The certificate itself."""
+        from cryptography.hazmat.primitives.serialization import Encoding
+
+        return self.certificate.public_bytes(Encoding.DER)
+
 
 def certificate_in(data: bytes) -> Facts | None:
     """The certificate in *data*, PEM or DER; None where there is none, or nothing to read it with."""
@@ -75,6 +82,39 @@ class Pair:
         from cryptography.hazmat.primitives.asymmetric import rsa
 
         return cls(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+
+    @classmethod
+    def self_signed(cls, common_name: str, names: list[str], begins: float, ends: float) -> Self:
+        """A new key with a certificate that it signed itself, for *names* (`DNS:…`, `IP:…`); times in epoch seconds."""
+        import datetime
+        import ipaddress
+
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.x509.oid import NameOID
+
+        pair = cls.new()
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name[:64])])
+        hosts: list[x509.GeneralName] = []
+        for one in names:
+            kind, _, text = one.rpartition(":")
+            hosts.append(x509.IPAddress(ipaddress.ip_address(text)) if kind == "IP" else x509.DNSName(text))
+        builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(pair.key.public_key())
+        builder = builder.serial_number(x509.random_serial_number())
+        builder = builder.not_valid_before(datetime.datetime.fromtimestamp(begins, datetime.UTC))
+        builder = builder.not_valid_after(datetime.datetime.fromtimestamp(ends, datetime.UTC))
+        builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+        pair.certificate = builder.sign(pair.key, hashes.SHA256())
+        return pair
+
+    @classmethod
+    def in_pem(cls, data: bytes) -> Self:
+        """The key and the certificates in a file as `pem` writes it."""
+        from cryptography import x509
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+        own, *above = x509.load_pem_x509_certificates(data)
+        return cls(load_pem_private_key(data, None), own, tuple(above))
 
     @classmethod
     def in_file(cls, data: bytes, password: str) -> Self | None:

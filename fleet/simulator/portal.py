@@ -203,7 +203,7 @@ class SimulatedPortal:
             "lastName": "",
             "preferredView": None,
             "description": None,
-            "email": f"{name}@simulated.example",
+            "email": f"{name}@gis.example",
             "userType": "arcgisonly",
             "idpUsername": None,
             "lastLogin": began,

@@ -22,7 +22,7 @@ import anyio
 from aiohttp import web
 
 from fleet.simulator.call import Call
-from fleet.simulator.certificates import Details
+from fleet.simulator.certificates import Details, shows_from_the_start
 from fleet.simulator.directory import foreign_form, own_token, page, wants_page
 from fleet.simulator.front import answer_in_front, gateway_page
 from fleet.simulator.ledger import Entry, Ledger, LedgerLost
@@ -299,7 +299,9 @@ class Simulator:
             shown[:] = [] if details is None else [authority.made_for(details, ends)]
 
         site.on_certificate = switched
-        return authority.showing(kind, lambda: shown[0] if shown else None)
+        context = authority.showing(kind, lambda: shown[0] if shown else None)
+        shows_from_the_start(next(iter(site.state.machines.values())), authority.pair(kind))
+        return context
 
     def _watch(self, name: str) -> Callable[[str, bool], None]:
         """`refused` set on a running site closes its listener for good."""

@@ -280,14 +280,15 @@ class SiteState:
         """A new service that runs."""
         definition = self.make_definition(name, kind, rng.choice((0, 1, 1, 2)) if rng else 1)
         service = Service(folder, name, kind, definition)
-        service.permissions = [
-            {
-                "principal": "esriEveryone",
-                "permission": {"isAllowed": True, "constraint": ""},
-                "childURL": None,
-                "operation": None,
-            }
-        ]
+        if folder != "System":
+            service.permissions = [
+                {
+                    "principal": "esriEveryone",
+                    "permission": {"isAllowed": True, "constraint": ""},
+                    "childURL": None,
+                    "operation": None,
+                }
+            ]
         service.since = service.created = self.clock()
         service.origin = service.key
         if rng is not None:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fleet.simulator.pki import Pair
+
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.x509 import GeneralName
@@ -58,6 +60,10 @@ class Authority:
 
         context.sni_callback = choose
         return context
+
+    def pair(self, kind: str) -> Pair:
+        """Key and certificates of the context *kind*, which was made before."""
+        return Pair.in_pem(self._files[kind].read_bytes())
 
     def made_for(self, details: Details, ends: float) -> ssl.SSLContext:
         """A context that shows the certificate which *details* tell of; one that is not there is made.

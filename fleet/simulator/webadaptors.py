@@ -20,7 +20,7 @@ def adaptors_of(state: SiteState) -> dict[str, dict[str, Any]]:
 def new_adaptor(state: SiteState, url: str, machine: str, address: str, **more: Any) -> dict[str, Any]:
     """A web adaptor that is registered from now on."""
     state.kept["webadaptors_made"] = state.kept.get("webadaptors_made", 0) + 1
-    identity = f"{state.kept['webadaptors_made']:08x}-simulated"
+    identity = f"{state.kept['webadaptors_made']:08x}-0000-4000-8000-00c0ffee0001"
     entry = {
         "machineName": machine,
         "machineIP": address,
