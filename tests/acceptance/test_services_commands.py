@@ -227,3 +227,34 @@ async def test_names_that_were_listed_are_known_to_the_shell(simulate: Simulate,
     for site in simulator.sites.values():
         assert recall([site.name]) == sorted(site.services)
     assert all(key in completed.stdout for key in simulator.sites["sim-0001"].services)
+
+
+async def test_permissions_are_a_column_that_is_read_where_it_is_asked_for(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    simulator = await simulate(sites=1)
+    inventory = str(write_inventory(simulator))
+
+    result = await fleet("services", "report", "-i", inventory, "--columns", "service,permissions", "-o", "csv")
+
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    told = {row["service"]: json.loads(row["permissions"]) for row in rows}
+    assert told == {key: one.permissions for key, one in simulator.sites["sim-0001"].services.items()}
+
+
+async def test_what_a_release_lacks_is_a_sentence(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=1, release="10.5.1")
+    state = simulator.sites["sim-0001"].state
+    state.folder_names["Tools"] = ""
+    state.add_service("Tools", "Export", "GPServer")
+    mapped = state.add_service("Tools", "Roads", "MapServer")
+    inventory = str(write_inventory(simulator))
+
+    jobs = await fleet("services", "jobs", "list", "Tools/*", "-i", inventory, "-o", "json")
+    moved = await fleet(
+        *("services", "provider", "shared", mapped.key, "-i", inventory, "-s", "all", "--yes", "-o", "json")
+    )
+
+    assert (jobs.returncode, "sites do from release 10.6.1 on" in jobs.stdout) == (1, True), jobs.stdout
+    assert moved.returncode == 1
+    assert "only map services of the current runtime can be moved" in moved.stdout
