@@ -1,12 +1,17 @@
-"""What a careful script does by hand: sign in everywhere, fetch every report, write one CSV. No retries, no checks."""
+"""What a careful script does by hand: sign in everywhere, fetch every report, write one CSV. No retries, no checks.
+
+With `fetch` as second argument it only fetches; any other one is a query that SQLite answers from the rows.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import csv
 import json
+import sqlite3
 import sys
 import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import aiohttp
@@ -42,9 +47,22 @@ async def main() -> None:
     if not parse:
         return
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(
-        ["site", "service", "folderName", "serviceName", "type", "configuredState", "realTimeState", *COLUMNS]
-    )
+    if len(sys.argv) < 3:
+        writer.writerow(NAMES)
+        writer.writerows(rows(sites, found))
+        return
+    database = sqlite3.connect(":memory:")
+    database.execute(f"create table services ({', '.join(NAMES)})")
+    database.executemany(f"insert into services values ({', '.join('?' * len(NAMES))})", rows(sites, found))
+    answer = database.execute(sys.argv[2])
+    writer.writerow([name for name, *_ in answer.description])
+    writer.writerows(answer)
+
+
+NAMES = ("site", "service", "folderName", "serviceName", "type", "configuredState", "realTimeState", *COLUMNS)
+
+
+def rows(sites: Mapping[str, object], found: Mapping[str, list[object]]) -> Iterator[list[object]]:
     for name in sites:
         for report in found[name]:
             for told in report["reports"]:  # type: ignore[index]
@@ -53,7 +71,7 @@ async def main() -> None:
                 service += f"{told['serviceName']}.{told['type']}"
                 states = status["configuredState"], status["realTimeState"]
                 counts = [instances[column] for column in COLUMNS]
-                writer.writerow([name, service, folder, told["serviceName"], told["type"], *states, *counts])
+                yield [name, service, folder, told["serviceName"], told["type"], *states, *counts]
 
 
 asyncio.run(main())

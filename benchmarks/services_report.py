@@ -1,4 +1,4 @@
-"""fleet services report of 1,000 sites with 50 services each, beside a bare aiohttp script that does the same.
+"""fleet services report of 1,000 sites with 50 services each, and SQL over them, beside a bare script that does the same.
 
 `fetch` signs in and fetches, and makes no rows: the requests themselves, of which `fleet, fetch` has the checks, retries
 and masking of fleet, and parses each answer. The sites run in a process of their own, whose CPU is not counted. Each row
@@ -40,6 +40,12 @@ anyio.run(main)
 """
 
 
+QUERIES = {
+    "sql, counts": "select site, count(*) as services, sum(busy) from services where max > 0 group by site",
+    "sql, rows": "select site, service, configuredState, realTimeState, busy from services where busy >= 0",
+}
+
+
 def main() -> None:
     count = int(os.environ.get("BENCH_SITES", "1000"))
     print(json.dumps({"python": sys.version.split()[0], "cores": os.cpu_count(), "rows": count * EACH * len(FOLDERS)}))
@@ -63,11 +69,15 @@ def main() -> None:
         commands = {"bare, fetch": [*bare, "fetch"], "bare, csv": bare}
         commands["fleet, fetch"] = [sys.executable, "-c", FETCH, str(inventory)]
         commands |= {f"fleet, {form}": [*report, form] for form in ("csv", "json", "table", "ndjson")}
-        print(f"{'':14} {'wall':>8} {'CPU':>8} {'peak':>8}")
+        for name, query in QUERIES.items():
+            commands[f"bare, {name}"] = [*bare, query]
+            asked = [sys.executable, "-m", "fleet", "sql", query, "-i", str(inventory), "-q", "-o", "csv"]
+            commands[f"fleet, {name}"] = asked
+        print(f"{'':18} {'wall':>8} {'CPU':>8} {'peak':>8}")
         for name, command in commands.items():
             cost = min((run(command, environment) for _ in range(2)), key=_cpu)
             print(
-                f"{name:14} {cost.wall:>7.2f}s {cost.cpu:>7.2f}s {cost.memory:>6.0f}MB  {cost.lines} lines", flush=True
+                f"{name:18} {cost.wall:>7.2f}s {cost.cpu:>7.2f}s {cost.memory:>6.0f}MB  {cost.lines} lines", flush=True
             )
     finally:
         server.kill()

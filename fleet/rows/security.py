@@ -67,7 +67,7 @@ async def _open_services(client: SiteClient) -> Mapping[str, Any]:
         for entry in entries
         if entry.service.folder != "System" and any(open_to(entry.told.get("permissions"), EVERYONE))
     ]
-    return {"names": names}
+    return {"names": sorted(names)}
 
 
 async def _system_folder(client: SiteClient) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from fleet.snapshots.store import Kept, SiteRecord, Store
 
 __all__ = ["NOT_KEPT", "Past"]
 
-NOT_KEPT = ("checks", "logs", "statistics")
+NOT_KEPT = ("checks", "logs", "members", "statistics")
 """Tables of which a snapshot has nothing."""
 
 
