@@ -48,7 +48,7 @@ class Publish(Verb):
 
     async def plan(self, client: SiteClient) -> Sequence[Change]:
         item = self.file.name
-        new = {"published": item} | ({"folder": self.folder} if self.folder is not None else {})
+        new = "published" if self.folder is None else f"published in {self.folder}"
         try:
             status = await client.call(ops.services.status(TOOL))
         except NotFound:
@@ -83,13 +83,13 @@ class Publish(Verb):
                 done(change, Answer(value={"messages": messages}, outcome="changed"))
 
     async def _published(self, client: SiteClient, sender: Sender) -> list[str]:
-        """The messages of the job that published it."""
+        """What it was published as, and the messages of the job that did so."""
         item = await self._uploaded(client, sender)
         try:
             service, changes = await self._meant(client, item)
             messages = await self._worked(client, sender, item, changes)
             await self._runs(client, service)
-            return [*messages, f"published as {service}"]
+            return [f"published as {service}", *messages]
         finally:
             # What is cancelled has no time left for it; an upload that stays costs space and no more.
             with suppress(SiteError):

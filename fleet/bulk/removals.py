@@ -44,7 +44,7 @@ class Delete(ServiceVerb):
     disrupts: bool = field(default=True, init=False)
 
     def judge(self, service: ServiceId, row: Row) -> Change:
-        old = states_of(row)
+        old = " ".join(states_of(row).values())
         if of_the_server(service) and not self.chosen.patterns.names(service):
             why = "it belongs to the server itself: name it whole to delete it all the same"
             return Change(item=str(service), state="noop", old=old, new=old, why=why)

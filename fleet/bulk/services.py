@@ -23,6 +23,9 @@ from fleet.rows.table import Row, Wanted
 __all__ = ["Chosen", "Restart", "ServiceVerb", "Start", "Stop"]
 
 
+COSTLY = frozenset(column.name for column in SERVICES.columns if column.costly)
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """Which services of a site are meant: by patterns, and by a condition on their rows.
@@ -43,7 +46,9 @@ class Chosen:
         """The rows of those that are meant, with *columns*, and an impossible change for each name that is not there."""
         fields = frozenset() if self.where is None else fields_of(self.where)
         wanted = frozenset(name.partition(".")[0] for name in {*columns, *fields})
-        rows = await SERVICES.read(client, Wanted(columns=wanted, folders=self.patterns.folders))
+        # Where each service costs a request, only those are read that fit; else all, of which one may be the nearest name.
+        fitting = self.patterns if wanted & COSTLY else None
+        rows = await SERVICES.read(client, Wanted(columns=wanted, folders=self.patterns.folders, services=fitting))
         every = [ServiceId.parse(row["service"]) for row in rows]
         found = [
             row

@@ -145,12 +145,14 @@ def list_table(
     fits: Callable[[Row], bool] | None = None,
     shown: Sequence[str] | None = None,
     every: bool = False,
+    saw: Callable[[str, Sequence[Row]], None] | None = None,
     **options: Any,
 ) -> int:
     """List *table*: with its cheap columns, and those costly ones that `--columns`, `--sort` or *where* name.
 
-    With *every* all columns, whatever they cost. *fits* is a condition of the command's own, *wanted* bounds what is
-    read, and *options* are those of `list_rows`. The exit status; raises `UsageError` for a column or a field that there is not.
+    With *every* all columns, whatever they cost. *fits* is a condition of the command's own, *wanted* bounds what is read,
+    *saw* is told the rows of each site before any condition, and *options* are those of `list_rows`. The exit status;
+    raises `UsageError` for a column or a field that there is not.
     """
     from dataclasses import replace
 
@@ -168,6 +170,8 @@ def list_table(
 
     async def read(client: SiteClient) -> Sequence[Any]:
         rows = await table.read(client, replace(wanted or EVERYTHING, columns=columns))
+        if saw is not None:
+            saw(client.site.name, rows)
         return rows if fits is None else [row for row in rows if fits(row)]
 
     options.setdefault("times", times)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.common import Common
+from fleet.cli.common import Common, completed_by
 from fleet.cli.listing import condition, list_table
 from fleet.errors import UsageError
 
@@ -32,8 +32,8 @@ __all__ = [
     "services_needed",
 ]
 
-services_argument = click.argument("services", nargs=-1)
-services_needed = click.argument("services", nargs=-1, required=True)
+services_argument = click.argument("services", nargs=-1, shell_complete=completed_by("services"))
+services_needed = click.argument("services", nargs=-1, required=True, shell_complete=completed_by("services"))
 missing_option = click.option("--ignore-not-found", is_flag=True, help="A service that is not there is no failure.")
 
 LIST_FILE_CAP = 16 * 1024 * 1024
@@ -120,6 +120,15 @@ class Unfitting:
         return f"{_meant(unused)} fits no service of {where}"
 
 
+def _keep_names(known: dict[str, list[str]]) -> None:
+    """Keep the names of all services of each site for the completion of the next line, where they are new."""
+    from fleet.history.names import recall, remember
+
+    for site, names in known.items():
+        if recall([site]) != sorted(set(names)):
+            remember(site, names)
+
+
 def list_services(
     common: Common,
     table: Table,
@@ -140,7 +149,15 @@ def list_services(
 
     patterns = patterns_of(services)
     if not patterns.texts:
-        return list_table(common, table, name=name, where=where, fits=fits, **options)
+        known: dict[str, list[str]] = {}
+
+        def saw(site: str, rows: Sequence[Row]) -> None:
+            known[site] = [row["service"] for row in rows]
+
+        whole = saw if table.name in ("listing", "services") else None
+        status = list_table(common, table, name=name, where=where, fits=fits, saw=whole, **options)
+        _keep_names(known)
+        return status
     unfitting = Unfitting(patterns)
 
     def meant(row: Row) -> bool:

@@ -71,7 +71,11 @@ async def _read(client: SiteClient, wanted: Wanted) -> Sequence[Row]:
     gone = [part for part in found if isinstance(part, NotFound)]
     if gone and len(gone) == len(found):
         # One that has gone meanwhile is left out; a site where none has jobs does not tell them.
-        raise gone[0]
+        raise NotFound(
+            "this site does not tell the jobs of its geoprocessing services",
+            code=gone[0].code,
+            hint="sites do from release 10.6.1 on",
+        )
     rows: list[Row] = []
     for part in found:
         if isinstance(part, list):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from fleet.history.names import recall
 from fleet.simulator import Simulator
 from tests.acceptance.terminals import Terminal
 from tests.processes import fleet
@@ -211,3 +212,49 @@ async def test_a_pattern_that_fits_nothing_is_told(simulate: Simulate, write_inv
     assert result.returncode == 1
     assert "Nowhere/* fits no service of any of 2 sites" in result.stderr
     assert "MapServer" in result.stdout
+
+
+async def test_names_that_were_listed_are_known_to_the_shell(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=2)
+    inventory = str(write_inventory(simulator))
+
+    await fleet("services", "list", "-i", inventory, "--where", "type=GPServer")
+    await fleet("services", "report", "*.MapServer", "-i", inventory, "-s", "sim-0001")
+    line = "fleet services stop "
+    words = {"COMP_WORDS": line, "COMP_CWORD": "3", "_FLEET_COMPLETE": "bash_complete", "COMP_LINE": line}
+    completed = await fleet(env={**words, "COMP_POINT": str(len(line))})
+
+    for site in simulator.sites.values():
+        assert recall([site.name]) == sorted(site.services)
+    assert all(key in completed.stdout for key in simulator.sites["sim-0001"].services)
+
+
+async def test_permissions_are_a_column_that_is_read_where_it_is_asked_for(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    simulator = await simulate(sites=1)
+    inventory = str(write_inventory(simulator))
+
+    result = await fleet("services", "report", "-i", inventory, "--columns", "service,permissions", "-o", "csv")
+
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    told = {row["service"]: json.loads(row["permissions"]) for row in rows}
+    assert told == {key: one.permissions for key, one in simulator.sites["sim-0001"].services.items()}
+
+
+async def test_what_a_release_lacks_is_a_sentence(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=1, release="10.5.1")
+    state = simulator.sites["sim-0001"].state
+    state.folder_names["Tools"] = ""
+    state.add_service("Tools", "Export", "GPServer")
+    mapped = state.add_service("Tools", "Roads", "MapServer")
+    inventory = str(write_inventory(simulator))
+
+    jobs = await fleet("services", "jobs", "list", "Tools/*", "-i", inventory, "-o", "json")
+    moved = await fleet(
+        *("services", "provider", "shared", mapped.key, "-i", inventory, "-s", "all", "--yes", "-o", "json")
+    )
+
+    assert (jobs.returncode, "sites do from release 10.6.1 on" in jobs.stdout) == (1, True), jobs.stdout
+    assert moved.returncode == 1
+    assert "only map services of the current runtime can be moved" in moved.stdout

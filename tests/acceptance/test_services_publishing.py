@@ -44,7 +44,8 @@ async def test_a_definition_is_published_on_every_site_and_its_upload_deleted(
         assert set(site.state.uploads) == before[site.name]
     for (told,) in changes(done.stdout).values():
         assert told["outcome"] == "changed"
-        assert told["messages"][-2:] == ["Succeeded.", "published as Water/Fire_Hydrants.MapServer"]
+        assert told["messages"][0] == "published as Water/Fire_Hydrants.MapServer"
+        assert told["messages"][-1] == "Succeeded."
     assert "there is a service Water/Fire_Hydrants.MapServer already" in again.stdout
 
 

@@ -149,3 +149,48 @@ async def test_twenty_thousand_services_of_one_site_are_asked_for_in_lists(
     assert len({row["service"] for row in rows}) == 20_000
     reports = [entry for entry in simulator.ledger if entry.operation == "report"]
     assert [entry.method for entry in reports] == ["POST"] * 10
+
+
+async def test_a_site_that_is_away_when_the_one_call_is_due_is_told_once(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    simulator = await simulate(sites=1, services=4)
+    site = simulator.sites["sim-0001"]
+
+    class GoingAway(Stop):
+        async def carry_out(self, client, changes, sender, done):  # type: ignore[no-untyped-def]
+            site.fault("refused")
+            await super().carry_out(client, changes, sender, done)
+
+    report = await carried_out(simulator, write_inventory, GoingAway(EVERY))
+
+    assert list(told(report).values()) == ["unreachable", "not_run", "not_run", "not_run"]
+    assert {one.real for one in site.services.values()} == {"STARTED"}
+
+
+async def test_what_a_deadline_breaks_off_in_the_middle_is_unknown(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=1, services=4)
+    simulator.sites["sim-0001"].switches.stop_time = 5
+    async with Fleet.from_inventory(write_inventory(simulator), retry=PATIENCE, deadline=2) as fleet:
+        report = await change(fleet.select("all"), Stop(EVERY))
+
+    (outcome,) = report.outcomes
+    assert outcome.outcome == "unknown"
+    assert set(told(report).values()) == {"unknown"}
+
+
+async def test_services_that_vanish_in_between_do_not_keep_the_others(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    simulator = await simulate(sites=1, services=4)
+    services = simulator.sites["sim-0001"].services
+    gone, *others = services
+
+    class Vanishing(Stop):
+        async def carry_out(self, client, changes, sender, done):  # type: ignore[no-untyped-def]
+            simulator.sites["sim-0001"].services.pop(gone, None)
+            await super().carry_out(client, changes, sender, done)
+
+    report = await carried_out(simulator, write_inventory, Vanishing(EVERY))
+
+    assert told(report) == {gone: "failed"} | dict.fromkeys(others, "changed")

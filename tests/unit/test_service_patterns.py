@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from fleet.errors import UsageError
@@ -65,3 +67,31 @@ def test_a_name_that_fits_nothing_is_missing_and_a_pattern_is_not() -> None:
 def test_an_empty_name_is_a_mistake() -> None:
     with pytest.raises(UsageError, match="is empty"):
         ServicePatterns((" ",))
+
+
+def test_a_service_is_named_without_wildcards_only() -> None:
+    hydrants = ServiceId("Planning", "Hydrants", "MapServer")
+    for texts, named in (
+        (("planning/hydrants.mapserver",), True),
+        (("/Planning/Hydrants",), True),
+        (("Planning/",), False),
+        (("Planning/*",), False),
+        (("*",), False),
+        ((), False),
+    ):
+        assert ServicePatterns(texts).names(hydrants) is named, texts
+
+
+def test_patterns_of_any_kind_that_fit_nothing_are_unused() -> None:
+    patterns = ServicePatterns(("Planning/*", "Nowhere/*", "Nowhere/", "Roads", "Gone.MapServer"))
+    found = [ServiceId("Planning", "Hydrants", "MapServer"), ServiceId("", "Roads", "MapServer")]
+    assert patterns.unused(found) == ["Nowhere/*", "Nowhere/", "Gone.MapServer"]
+
+
+def test_a_list_of_thousands_is_looked_up() -> None:
+    services = [ServiceId("F", f"S{number}", "MapServer") for number in range(20_000)]
+    patterns = ServicePatterns(tuple(map(str, services)))
+    began = time.process_time()
+    assert all(map(patterns.match, services))
+    assert patterns.missing(services) == []
+    assert time.process_time() - began < 2
