@@ -42,9 +42,11 @@ NAME = "audit.jsonl"
 TEXT_CAP = 65_536
 """Characters of one parameter, or of the JSON of one state, that are kept whole; of a longer one length and digest."""
 
-_SECRET_NAME = re.compile(r"password|secret|token|sharedkey|trustkey|privatekey|credential", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"password|secret|token|sharedkey|trustkey|privatekey|accountkey|accesskey|credential", re.IGNORECASE
+)
 _SECRET_IN_TEXT = re.compile(
-    r"""("[^"\\]*(?:password|secret|token|sharedkey|trustkey|privatekey)[^"\\]*"\s*:\s*)"(?:[^"\\]|\\.)*"|((?:password|pwd)\s*=\s*)[^;&"\s]+""",
+    r"""("[^"\\]*(?:password|secret|token|sharedkey|trustkey|privatekey|accountkey|accesskey)[^"\\]*"\s*:\s*)"(?:[^"\\]|\\.)*"|((?:password|pwd)\s*=\s*)[^;&"\s]+""",
     re.IGNORECASE,
 )
 _SECRET_IN_CONNECTION = re.compile(r"((?:^|;)[^=;]*(?:password|pwd|secret)[^=;]*=)[^;]+", re.IGNORECASE)

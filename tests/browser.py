@@ -28,14 +28,14 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None and not REQUIRED, reason="n
 
 
 @asynccontextmanager
-async def browser(*, scheme: str = "light") -> AsyncIterator[BrowserContext]:
-    """A browser with nothing in it that runs no script of a page; *scheme* is `light` or `dark`."""
+async def browser(*, scheme: str = "light", scripts: bool = False) -> AsyncIterator[BrowserContext]:
+    """A browser with nothing in it that runs *scripts* of pages only if so told; *scheme* is `light` or `dark`."""
     assert CHROMIUM is not None, "FLEET_REQUIRE_BROWSER is set, and there is no chromium: apt-get install chromium"
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
         try:
             context = await running.new_context(
-                java_script_enabled=False, color_scheme="dark" if scheme == "dark" else "light"
+                java_script_enabled=scripts, color_scheme="dark" if scheme == "dark" else "light"
             )
             context.set_default_timeout(15_000)
             yield context

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -73,3 +75,16 @@ class TestAuthority:
                     names.append(x509.DNSName(host))
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return builder.sign(self._key, hashes.SHA256())
+
+
+if __name__ == "__main__":
+    # In pages of the docs: `python -m authority pfx NAME FILE PASSWORD`, or `python -m authority sign FOLDER`.
+    authority = TestAuthority()
+    match sys.argv[1:]:
+        case ["pfx", name, file, password]:
+            Path(file).write_bytes(authority.pfx(name, 365, password))
+            Path("password.txt").touch(mode=0o600)
+            Path("password.txt").write_text(password)
+        case ["sign", folder]:
+            for request in Path(folder).glob("*.csr"):
+                request.with_suffix(".cer").write_bytes(authority.answer(request.read_text()))

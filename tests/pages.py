@@ -175,6 +175,9 @@ class Page:
         for name in ("home", "bin", "packages", "work"):
             (folder / name).mkdir()
         self.work = folder / "work"
+        # An authority for pages on certificates: `python -m authority`.
+        authority = (ROOT / "tests" / "certificates.py").read_text(encoding="utf-8")
+        (folder / "packages" / "authority.py").write_text(authority, encoding="utf-8")
         self._program()
         self.shell = Shell(self.work, self._environment)
 

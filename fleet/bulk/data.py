@@ -112,6 +112,10 @@ class Register(Verb):
             why = "it is registered with other settings; `datastores repoint` changes these"
             return [impossible(path, why, old=old, new=new)]
         item = dict(self.item)
+        inside = connection_of(item)
+        if inside is not None and inside.password is not None:
+            # From now on it is masked in whatever the site says.
+            await client.secret(CredentialRef(kind="plain", plain=Secret(inside.password)))
         if self.password is not None:
             connection = connection_of(item)
             assert connection is not None

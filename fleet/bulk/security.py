@@ -104,6 +104,9 @@ class SetConfig(Verb):
         if new.get("Protocol") == "HTTPS" and client.site.in_clear:
             why = "the inventory reaches this site by http, which would then be closed: change its url first"
             return [impossible("config", why, old=old, new=new)]
+        if any(HIDDEN in value for name, value in now.items() if value is not None and name not in new):
+            why = "one of its settings reads like a secret of ours, is masked, and can't be sent back as it is"
+            return [impossible("config", why, old=old, new=new)]
         # A release may take what is not sent for empty: the rest is sent as it is.
         form = {name: value for name, value in now.items() if value is not None} | new
         undo = {name: value for name, value in now.items() if value is not None}

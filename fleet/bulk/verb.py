@@ -96,18 +96,22 @@ async def make(
     """
     sender.begin()
     answer: Answer[Any] = Answer(value=None, outcome="noop")
+    half: str | None = None
     try:
         for place, operation in enumerate(change.operations):
             if any(one.changes for one in change.operations[:place]):
                 # Between two halves nothing is in flight, and the change is not whole all the same.
                 client.change_in_flight = name
             answer = _both(answer, await sender.send(client, operation))
+            half = operation.name if operation.changes and place < len(change.operations) - 1 else None
         if after is not None:
             client.change_in_flight = name
             answer = _both(answer, await after(answer))
     except SiteError as error:
         if outcome_of(error) != "unknown":
             client.change_in_flight = None
+        if half is not None:
+            error.reword(f"{error.message}; {half} was done before, and stays so")
         done(change, error)
         if outcome_of(error) not in (*REACHED, "unknown"):
             raise

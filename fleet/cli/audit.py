@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
@@ -16,8 +15,6 @@ from fleet.cli.common import (
     load_inventory,
     output_option,
     row_options,
-    terminal_of,
-    write_lines,
 )
 
 __all__ = ["command"]
@@ -50,9 +47,9 @@ def list_(common: Common, since: float | None, last: int | None) -> int:
     A change of which no result was recorded is `unknown`: look at the site. Without -s no inventory is needed.
     """
     from fleet.audit import audit_file, read_audit
+    from fleet.cli.writing import write_rows
     from fleet.outcome import timestamp
-    from fleet.render.columns import columns, plural
-    from fleet.render.plain import as_csv, as_json, as_line, as_markdown, shaped
+    from fleet.render.columns import plural
 
     wanted = None if common.select is None else _selected(common)
     begin = "" if since is None else timestamp(time.time() - since)
@@ -63,26 +60,14 @@ def list_(common: Common, since: float | None, last: int | None) -> int:
     ]
     found.sort(key=lambda record: str(record.get("at", "")))
     found = found[-last:] if last else found
-    match common.format:
-        case "json":
-            click.echo(as_json(found))
-        case "ndjson":
-            for record in found:
-                sys.stdout.write(as_line(record) + "\n")
-        case form:
-            told = [_row(record, form == "table") for record in found]
-            header, rows = shaped(told, common.columns or COLUMNS, common.sort)
-            if form == "csv":
-                click.echo(as_csv(header, rows), nl=False)
-            elif form == "markdown":
-                click.echo(as_markdown(header, rows), nl=False)
-            else:
-                state = header.index("outcome") if "outcome" in header else None
-                write_lines(
-                    columns(header, rows, terminal_of(), state=state, compact=True) if rows else [], terminal_of()
-                )
-                if not common.quiet:
-                    click.echo(plural(len(rows), "change"), err=True)
+    write_rows(
+        common,
+        [_row(record, common.format in ("table", "html")) for record in found],
+        title="audit list",
+        names=COLUMNS,
+        values=found,
+        remarks=[plural(len(found), "change")],
+    )
     return 0
 
 

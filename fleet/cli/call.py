@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fleet.cli.asking import can_ask, confirm_change
-from fleet.cli.common import Common, completed_by, output_option, run_options, terminal_of, write_lines
+from fleet.cli.common import Common, completed_by, output_option, run_options
 from fleet.errors import AuditFailed, UsageError
 from fleet.protocol.message import FILE_CAP
 
@@ -310,26 +310,13 @@ def _on_portals(selection: Selection, each: Work, *, spare: bool, allowed: set[s
 
 
 def _write(common: Common, report: Report) -> None:
-    """The report in the format that was asked for."""
-    from fleet.cli.run import say
-    from fleet.render.plain import as_csv, as_json, as_markdown, rows_of, shaped
-    from fleet.render.table import coverage_line, report_lines, summary_lines, warning_lines
+    """The report in the format that was asked for; groups are rows only if they were asked for."""
+    from fleet.cli.writing import write_report
+    from fleet.render.folding import is_union
+    from fleet.render.plain import rows_of
+    from fleet.render.table import report_lines
 
-    match common.format:
-        case "ndjson":
-            if not common.quiet:
-                click.echo("\n".join([*warning_lines(report), coverage_line(report)]), err=True)
-        case "json":
-            click.echo(as_json(report.to_dict()))
-        case "table":
-            terminal = terminal_of()
-            write_lines(
-                report_lines(report, terminal, names=common.columns or None, sort=common.sort, unknown=say), terminal
-            )
-        case form:
-            source = click.get_current_context().get_parameter_source("merge")
-            asked_for = source is click.core.ParameterSource.COMMANDLINE
-            header, rows = shaped(rows_of(report, groups=asked_for), common.columns or None, common.sort, say)
-            click.echo(as_csv(header, rows) if form == "csv" else as_markdown(header, rows), nl=False)
-            if not common.quiet:
-                click.echo("\n".join(summary_lines(report)), err=True)
+    source = click.get_current_context().get_parameter_source("merge")
+    asked_for = source is click.core.ParameterSource.COMMANDLINE and common.format != "table"
+    rows = None if is_union(report) else partial(rows_of, groups=asked_for)
+    write_report(common, report, rows=rows, lines=report_lines)

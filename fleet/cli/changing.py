@@ -222,6 +222,6 @@ SHOWN = 30
 
 def _write(common: Common, report: Report) -> None:
     from fleet.cli.writing import write_report
-    from fleet.render.changes import change_lines, change_rows
+    from fleet.render.changes import change_lines, change_page_rows, change_rows
 
-    write_report(common, report, rows=change_rows, lines=change_lines)
+    write_report(common, report, rows=change_page_rows if common.format == "html" else change_rows, lines=change_lines)

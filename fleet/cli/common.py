@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -99,6 +99,7 @@ class Common:
     sort: str | None = None
     query: str | None = None
     require_coverage: float | None = None
+    no_pager: bool = False
 
     @property
     def selection(self) -> str:
@@ -168,7 +169,7 @@ _RUN = (
     click.option("--width", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Sites at once."),
 )
 _ROWS = (
-    click.option("--columns", metavar="A,B", help="Columns of table, csv and markdown, in this order."),
+    click.option("--columns", metavar="A,B", help="Columns of table, csv, markdown and html, in this order."),
     click.option("--sort", metavar="COLUMN", help="Sort rows by a column; -COLUMN downwards."),
 )
 _ANSWERS = (
@@ -177,10 +178,14 @@ _ANSWERS = (
 )
 
 
-def output_option(*more: str) -> Callable[[F], F]:
-    """`-o` with the common formats and *more*."""
-    formats = ["table", "json", "ndjson", "csv", "markdown", *more]
-    return click.option("-o", "--output", type=click.Choice(formats), help="Format (table on a terminal, else json).")
+def output_option(*more: str, without: Collection[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`-o` with the common formats and *more*, but for those in *without*; and whether long tables are paged."""
+    formats = [name for name in ("table", "json", "ndjson", "csv", "markdown", "html", *more) if name not in without]
+    options = (
+        click.option("-o", "--output", type=click.Choice(formats), help="Format (table on a terminal, else json)."),
+        click.option("--no-pager", is_flag=True, help="Show a long table at once, not page by page."),
+    )
+    return lambda function: _with(function, *options)
 
 
 def _with(function: Callable[..., Any], *options: Callable[[Any], Any]) -> Callable[..., Any]:

@@ -163,12 +163,14 @@ def validate(common: Common, items: tuple[str, ...]) -> int:
 def register(common: Common, consent: Consent, source: Path, password_from: str | None) -> int:
     """Register the data item in a file; one that is registered so already is left alone.
 
-    A file holds no password: leave it out of the connectionString and give --password-from.
+    Leave the password out of the connectionString and give --password-from; a file that holds one must be yours alone.
 
     \b
     fleet datastores register --from gis.toml --password-from env:DB_PASSWORD -s prod
     """
+    from fleet import platform
     from fleet.bulk.data import Register, read_item
+    from fleet.rows.data import connection_of
 
     form = source.suffix.lstrip(".").lower()
     if form not in ("json", "toml"):
@@ -180,6 +182,9 @@ def register(common: Common, consent: Consent, source: Path, password_from: str 
         item = read_item(data.decode("utf-8-sig"), form)
     except UnicodeDecodeError:
         raise UsageError(f"{source} is no UTF-8 text") from None
+    connection = connection_of(item)
+    if connection is not None and connection.password is not None and not platform.is_private(source):
+        raise UsageError(f"{source} holds a password and can be read by others: leave it out, or chmod 600 {source}")
     return run_verb(common, consent, Register(item, _password(password_from)))
 
 

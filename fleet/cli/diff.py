@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.common import Common, completed_by, load_inventory, output_option, run_options, terminal_of, write_lines
+from fleet.cli.common import Common, completed_by, load_inventory, output_option, run_options
 from fleet.errors import UsageError
 
 if TYPE_CHECKING:
     from fleet.aggregate.compare import Comparison
     from fleet.cli.run import Session
+    from fleet.render.columns import Terminal
     from fleet.report import Report
     from fleet.snapshots.comparing import Wanted
 
@@ -143,10 +144,9 @@ def _write_lines_of(report: Report) -> None:
 
 def _write(common: Common, wanted: Wanted, comparison: Comparison, report: Report) -> int | None:
     """The comparison in the format that was asked for; the exit status."""
-    from fleet.cli.run import say
+    from fleet.cli.writing import write_report
     from fleet.render.differences import ROW, difference_lines, difference_rows, verdict_line
-    from fleet.render.plain import as_csv, as_json, as_markdown, shaped
-    from fleet.render.table import coverage_line, summary_lines, warning_lines
+    from fleet.render.table import summary_lines
 
     compared = sum(1 for outcome in report.outcomes if isinstance(getattr(outcome, "value", None), dict))
     lost = wanted.baseline is not None and not any(
@@ -158,21 +158,21 @@ def _write(common: Common, wanted: Wanted, comparison: Comparison, report: Repor
         if lost
         else verdict_line(comparison, compared, masked=wanted.masked)
     )
-    match common.format:
-        case "ndjson":
-            if not common.quiet:
-                click.echo("\n".join([verdict, *warning_lines(report), coverage_line(report)]), err=True)
-        case "json":
-            click.echo(as_json(_counted(report)))
-        case "table":
-            terminal = terminal_of()
-            lines = difference_lines(comparison, compared, terminal)
-            write_lines([*lines, *([""] if lines else []), verdict, "", *summary_lines(report, terminal)], terminal)
-        case form:
-            header, rows = shaped(difference_rows(comparison), common.columns or ROW, common.sort, say)
-            click.echo(as_csv(header, rows) if form == "csv" else as_markdown(header, rows), nl=False)
-            if not common.quiet:
-                click.echo("\n".join([verdict, *summary_lines(report)]), err=True)
+
+    def lines(report: Report, terminal: Terminal) -> list[str]:
+        told = difference_lines(comparison, compared, terminal)
+        return [*told, *([""] if told else []), verdict, "", *summary_lines(report, terminal)]
+
+    write_report(
+        common,
+        report,
+        rows=lambda report: difference_rows(comparison),
+        lines=lines,
+        shown=ROW,
+        every=ROW,
+        told=_counted(report) if common.format == "json" else None,
+        remarks=[verdict],
+    )
     status = report.exit_code(common.require_coverage)
     return status or (1 if comparison.differs or lost else 0)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.common import DURATION, Common, completed_by, output_option, run_options, terminal_of, write_lines
+from fleet.cli.common import DURATION, Common, completed_by, output_option, run_options
 from fleet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ COLUMNS = ("site", "check", "status", "saw", "wanted", "advice", "items", "relea
 ON_TERMINAL = COLUMNS[:6]
 """Those that a terminal shows unless others are asked for."""
 
-ROWS = ("table", "csv", "markdown")
+ROWS = ("table", "csv", "markdown", "html")
 """Formats that have columns and an order."""
 
 
@@ -103,10 +103,9 @@ def _swept(common: Common, options: HealthOptions) -> int:
 
 def _write(common: Common, report: Report, strict: bool) -> int | None:
     """The report in the format that was asked for; the exit status where that format has one of its own."""
-    from fleet.cli.run import say
+    from fleet.cli.writing import write_report
     from fleet.render.monitors import as_junit, as_nagios
-    from fleet.render.plain import as_csv, as_json, as_markdown, shaped
-    from fleet.render.table import coverage_line, summary_lines, warning_lines
+    from fleet.render.sweep import health_lines
 
     match common.format:
         case "nagios":
@@ -115,36 +114,15 @@ def _write(common: Common, report: Report, strict: bool) -> int | None:
             return status
         case "junit":
             click.echo(as_junit(report, strict=strict), nl=False)
-        case "ndjson":
-            if not common.quiet:
-                click.echo("\n".join([*warning_lines(report), coverage_line(report)]), err=True)
-        case "json":
-            click.echo(as_json(report.to_dict()))
-        case "table":
-            write_lines(_table(common, report), terminal_of())
-        case form:
-            header, rows = shaped(_rows(common, report), common.columns or None, common.sort, say)
-            click.echo(as_csv(header, rows) if form == "csv" else as_markdown(header, rows), nl=False)
-            if not common.quiet:
-                click.echo("\n".join(summary_lines(report)), err=True)
+        case _:
+            write_report(
+                common,
+                report,
+                rows=lambda report: _rows(common, report),
+                lines=health_lines if common.query is None else None,
+                shown=ON_TERMINAL if common.query is None else None,
+            )
     return None
-
-
-def _table(common: Common, report: Report) -> list[str]:
-    """The sweep for people; as a table where columns or an order are asked for, or a query."""
-    from fleet.cli.run import say
-    from fleet.render.columns import columns
-    from fleet.render.plain import shaped
-    from fleet.render.sweep import health_lines
-    from fleet.render.table import summary_lines
-
-    terminal = terminal_of()
-    if not common.columns and not common.sort and common.query is None:
-        return health_lines(report, terminal)
-    names = common.columns or (ON_TERMINAL if common.query is None else None)
-    header, rows = shaped(_rows(common, report), names, common.sort, say)
-    state = next((header.index(name) for name in ("status", "outcome") if name in header), None)
-    return [*columns(header, rows, terminal, state=state), "", *summary_lines(report, terminal)]
 
 
 def _rows(common: Common, report: Report) -> list[dict[str, Any]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,6 @@ from fleet.cli.common import (
     output_option,
     row_options,
     terminal_of,
-    write_lines,
 )
 from fleet.errors import InventoryError, UsageError
 
@@ -70,6 +68,7 @@ def list_(common: Common, explain: bool) -> int:
     fleet inventory list --columns site,labels.tier,url --sort labels.tier -o csv
     """
     from fleet.render.columns import plural
+    from fleet.render.plain import in_order
 
     inventory = load_inventory(common, told=True)
     rows = []
@@ -88,7 +87,7 @@ def list_(common: Common, explain: bool) -> int:
     )
     if common.sort:
         key = common.sort.removeprefix("-")
-        rows.sort(key=lambda row: _cell(row, key), reverse=common.sort.startswith("-"))
+        rows = in_order(rows, [_cell(row, key) for row in rows], down=common.sort.startswith("-"))
     cells = [{name: _cell(row, name) for name in common.columns or row} for row in rows]
     if common.format == "table":
         cells = [
@@ -131,23 +130,13 @@ def _write_rows(
     common: Common, values: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, str]], *, compact: bool = False
 ) -> None:
     """*values* in the formats for programs; *rows*, the same as texts, in those of columns."""
-    from fleet.render.columns import columns
-    from fleet.render.plain import as_csv, as_json, as_line, as_markdown
+    from fleet.cli.writing import write_rows
 
-    header = list(common.columns) or list(rows[0] if rows else ())
-    cells = [list(row.values()) for row in rows]
-    match common.format:
-        case "json":
-            click.echo(as_json(list(values)))
-        case "ndjson":
-            for value in values:
-                sys.stdout.write(as_line(value) + "\n")
-        case "csv":
-            click.echo(as_csv(header, cells) if header else "", nl=False)
-        case "markdown":
-            click.echo(as_markdown(header, cells) if header else "", nl=False)
-        case _:
-            write_lines(columns(header, cells, terminal_of(), compact=compact) if header else [], terminal_of())
+    names = list(common.columns) or list(rows[0] if rows else ())
+    if not names and common.format in ("csv", "markdown"):
+        return
+    # They are sorted already, by what they mean and not by their texts.
+    write_rows(replace(common, sort=None), rows, title="inventory", names=names, values=values, compact=compact)
 
 
 # show

@@ -92,7 +92,7 @@ def list_rows(
     visible = None if shown is None or common.query is not None else ["site", *shown]
 
     def rows(report: Report) -> Sequence[Row]:
-        dated = bool(times) and common.query is None and common.format in ("table", "markdown")
+        dated = bool(times) and common.query is None and common.format in ("table", "markdown", "html")
         found = _dated_rows(times, report) if dated else rows_of(report)
         return found if order is None else sorted(found, key=order)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.common import Common, completed_by, local_options, output_option, row_options, terminal_of, write_lines
+from fleet.cli.common import Common, completed_by, local_options, output_option, row_options, terminal_of
 from fleet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -112,6 +112,8 @@ def _unknown(words: tuple[str, ...]) -> str:
 
 
 def _explain(common: Common, entries: list[Entry], below: list[Entry]) -> None:
+    from fleet.cli.paging import show_lines
+    from fleet.cli.writing import write_rows
     from fleet.render.operations import explained, explanation
     from fleet.render.plain import as_json, as_line
 
@@ -126,16 +128,17 @@ def _explain(common: Common, entries: list[Entry], below: list[Entry]) -> None:
             lines: list[str] = []
             for one in entries:
                 lines += [*([""] if lines else []), *explained(one, terminal)]
-            write_lines(lines, terminal)
+            show_lines(common, lines, terminal)
             if below and not common.quiet:
                 click.echo(f"below it: {', '.join(one.name for one in below)}", err=True)
-        case form:
+        case _:
             rows = [
                 {"operation": entry.name, **{name: _flat(value) for name, value in parameter.items()}}
                 for entry in entries
                 for parameter in explanation(entry)["parameters"]
             ]
-            _rows(common, form, ("operation", "name", "type", "required", "default", "values", "unit", "meaning"), rows)
+            names = ("operation", "name", "type", "required", "default", "values", "unit", "meaning")
+            write_rows(common, rows, title="operations", names=names)
 
 
 def _flat(value: Any) -> Any:
@@ -143,28 +146,9 @@ def _flat(value: Any) -> Any:
 
 
 def _list(common: Common, entries: list[Entry]) -> None:
-    from fleet.render.columns import columns, plural
+    from fleet.cli.writing import write_rows
+    from fleet.render.columns import plural
     from fleet.render.operations import COLUMNS, operation_row
-    from fleet.render.plain import as_json, as_line, shaped
 
     rows: list[dict[str, Any]] = [dict(operation_row(entry)) for entry in entries]
-    match common.format:
-        case "json":
-            click.echo(as_json(rows))
-        case "ndjson":
-            for row in rows:
-                sys.stdout.write(as_line(row) + "\n")
-        case "table":
-            header, cells = shaped(rows, common.columns or COLUMNS, common.sort)
-            write_lines(columns(header, cells, terminal_of()) if cells else [], terminal_of())
-            if not common.quiet:
-                click.echo(plural(len(rows), "operation"), err=True)
-        case form:
-            _rows(common, form, COLUMNS, rows)
-
-
-def _rows(common: Common, form: str, names: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    from fleet.render.plain import as_csv, as_markdown, shaped
-
-    header, cells = shaped(rows, common.columns or names, common.sort)
-    click.echo(as_csv(header, cells) if form == "csv" else as_markdown(header, cells), nl=False)
+    write_rows(common, rows, title="operations", names=COLUMNS, remarks=[plural(len(rows), "operation")], compact=False)

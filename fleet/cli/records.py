@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.common import DURATION, Common, output_option, run_options, terminal_of, write_lines
+from fleet.cli.common import DURATION, Common, output_option, run_options, terminal_of
 from fleet.cli.record_options import MOMENT, SIZE, check_by, condition_of, query_of, record_options
 from fleet.cli.record_settings import clean, error_reports, level, retention, settings
 from fleet.errors import UsageError
@@ -44,7 +44,7 @@ def command() -> None:
     show_default=True,
     help="What --oldest-first may take on disk meanwhile.",
 )
-@output_option()
+@output_option(without=["html"])
 @run_options
 def query(common: Common, limit: int | None, oldest_first: bool, spool_limit: int, **given: Any) -> int:
     """Show the records of all selected sites in one order of time, the newest first.
@@ -96,7 +96,7 @@ def query(common: Common, limit: int | None, oldest_first: bool, spool_limit: in
 )
 @click.option("--interval", type=DURATION, default="5s", show_default=True, help="How often every site is asked.")
 @click.option("--for", "duration", type=DURATION, metavar="DURATION", help="End by itself after this time.")
-@output_option()
+@output_option(without=["html"])
 @run_options
 def follow(common: Common, interval: float, duration: float | None, **given: Any) -> int:
     """Show new records of all selected sites as they are written, until Ctrl-C.
@@ -203,40 +203,29 @@ def top(common: Common, by: str, limit: int | None, **given: Any) -> int:
 
 def _write_top(common: Common, report: Report) -> None:
     """The counts in the format that was asked for."""
-    from fleet.render.columns import columns, plural
+    from fleet.cli.writing import write_report
+    from fleet.render.columns import plural
     from fleet.render.names import fold_names
-    from fleet.render.plain import as_csv, as_json, as_line, as_markdown, shaped
-    from fleet.render.table import summary_lines
+    from fleet.render.plain import as_line
 
     merged = report.merged
-    if common.format == "json":
-        click.echo(as_json(report.to_dict()))
-        return
+    told = f"{plural(merged['total'], 'record')} in {plural(merged['groups'], 'row')}"
+    if len(merged["rows"]) < merged["groups"]:
+        told += f", of which {len(merged['rows'])} are shown"
+    if merged["noise"]:
+        told += f"; {merged['noise']} left out as noise"
+
+    def rows(report: Report) -> list[dict[str, Any]]:
+        narrow = 30 if common.format == "table" else 1 << 20
+        found = [{**row, "sites": fold_names(row["sites"], narrow)} for row in merged["rows"]]
+        if common.format in ("table", "html"):
+            for row in found:
+                row |= {name: row[name][:19].replace("T", " ") for name in ("first", "last")}
+        return found
+
     if common.format == "ndjson":
         click.echo("".join(as_line(row) + "\n" for row in merged["rows"]), nl=False)
-    else:
-        narrow = 30 if common.format == "table" else 1 << 20
-        rows = [{**row, "sites": fold_names(row["sites"], narrow)} for row in merged["rows"]]
-        if common.format == "table":
-            rows = [
-                {**row, "first": row["first"][:19].replace("T", " "), "last": row["last"][:19].replace("T", " ")}
-                for row in rows
-            ]
-        header, cells = shaped(rows, common.columns or None, common.sort)
-        match common.format:
-            case "csv":
-                click.echo(as_csv(header, cells), nl=False)
-            case "markdown":
-                click.echo(as_markdown(header, cells), nl=False)
-            case _:
-                write_lines(columns(header, cells, terminal_of()) if cells else [], terminal_of())
-    if not common.quiet:
-        told = f"{plural(merged['total'], 'record')} in {plural(merged['groups'], 'row')}"
-        if len(merged["rows"]) < merged["groups"]:
-            told += f", of which {len(merged['rows'])} are shown"
-        if merged["noise"]:
-            told += f"; {merged['noise']} left out as noise"
-        click.echo("\n".join([told, *summary_lines(report)]), err=True)
+    write_report(common, report, rows=rows, remarks=[told])
 
 
 def _rows(common: Common) -> Rows:

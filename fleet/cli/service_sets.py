@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.common import Common, output_option, row_options, terminal_of, write_lines
+from fleet.cli.common import Common, output_option, row_options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    pass
 
 __all__ = ["sets"]
 
@@ -26,51 +25,37 @@ def sets() -> None:
     """
 
 
-def _write(common: Common, rows: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
-    from fleet.render.columns import columns
-    from fleet.render.plain import as_csv, as_json, as_line, as_markdown, shaped
-
-    match common.format:
-        case "json":
-            click.echo(as_json(list(rows)))
-        case "ndjson":
-            sys.stdout.writelines(as_line(row) + "\n" for row in rows)
-        case form:
-            header, cells = shaped(rows, common.columns or names, common.sort)
-            if form == "table":
-                write_lines(columns(header, cells, terminal_of(), compact=True) if cells else [], terminal_of())
-            else:
-                click.echo(as_csv(header, cells) if form == "csv" else as_markdown(header, cells), nl=False)
-
-
-def _common(output: str | None, columns: str | None, sort: str | None) -> Common:
+def _common(*, columns: str | None, **given: Any) -> Common:
     names = tuple(part.strip() for part in (columns or "").split(",") if part.strip())
-    return Common(output=output, columns=names, sort=sort)
+    return Common(columns=names, **given)
 
 
 @sets.command(name="list")
 @output_option()
 @row_options
-def list_(output: str | None, columns: str | None, sort: str | None) -> None:
+def list_(**given: Any) -> None:
     """Every remembered set, with how many of its services were not started again yet."""
+    from fleet.cli.writing import write_rows
     from fleet.history.sets import sets as every
 
     rows = [
         {"name": one.name, "began": one.began, "sites": len(one.sites), "services": one.count, "left": one.left}
         for one in every()
     ]
-    _write(_common(output, columns, sort), rows, ("name", "began", "sites", "services", "left"))
+    names = ("name", "began", "sites", "services", "left")
+    write_rows(_common(**given), rows, title="services sets list", names=names)
 
 
 @sets.command(name="show")
 @click.argument("name")
 @output_option()
 @row_options
-def show(name: str, output: str | None, columns: str | None, sort: str | None) -> None:
+def show(name: str, **given: Any) -> None:
     """The services of a set: `stopped`, `started` again, or `unknown` where the stop was sent and its fate is not known.
 
     One that is `stopping` was about to be stopped when the program ended.
     """
+    from fleet.cli.writing import write_rows
     from fleet.history.sets import read_set
 
     rows = [
@@ -78,7 +63,8 @@ def show(name: str, output: str | None, columns: str | None, sort: str | None) -
         for site, states in read_set(name).sites.items()
         for service, state in states.items()
     ]
-    _write(_common(output, columns, sort), rows, ("site", "service", "state"))
+    names = ("site", "service", "state")
+    write_rows(_common(**given), rows, title=f"services sets show {name}", names=names)
 
 
 @sets.command(name="delete")

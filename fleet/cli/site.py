@@ -194,7 +194,7 @@ def list_exports(common: Common, older_than: float | None, every: bool) -> int:
     \b
     fleet site exports list --older-than 7d -s prod
     """
-    from fleet.cli.writing_rows import write_rows
+    from fleet.cli.writing import write_rows
     from fleet.outcome import timestamp
 
     sites = _selected(common)
@@ -211,7 +211,7 @@ def list_exports(common: Common, older_than: float | None, every: bool) -> int:
                 rows.append({"site": site.name, **told, "location": one.value.get("location")})
         if not own:
             rows.append({"site": site.name, "exported": None, "ageDays": None, "location": None})
-    write_rows(common, rows, ("site", "exported", "ageDays", "location"))
+    write_rows(common, rows, title="site exports list", names=("site", "exported", "ageDays", "location"))
     return 1 if older_than is not None and rows else 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,6 @@ from fleet.cli.common import (
     output_option,
     row_options,
     run_options,
-    terminal_of,
-    write_lines,
 )
 from fleet.errors import UsageError
 
@@ -96,34 +93,24 @@ def save(common: Common, name: str | None, extras: tuple[str, ...]) -> int:
 
 def _write_saved(common: Common, kept: Kept | None, report: Report) -> None:
     from fleet.cli.run import say
-    from fleet.render.columns import plural
-    from fleet.render.plain import as_csv, as_json, as_markdown, rows_of, shaped
-    from fleet.render.table import coverage_line, summary_lines, warning_lines
+    from fleet.cli.writing import write_report
+    from fleet.render.columns import Terminal, plural
+    from fleet.render.table import summary_lines
 
     if kept is None and not common.quiet:
         say("no snapshot was made: " + ("the run was stopped" if report.interrupted else "no site could be read"))
-    match common.format:
-        case "json":
-            told = {**report.to_dict(), "merged": {"snapshot": None if kept is None else kept.to_dict()}}
-            click.echo(as_json(told))
-        case "ndjson":
-            if not common.quiet:
-                click.echo("\n".join([*warning_lines(report), coverage_line(report)]), err=True)
-        case "table":
-            terminal = terminal_of()
-            lines = []
-            if kept is not None:
-                lines = [
-                    f"snapshot {kept.id}{f' ({kept.name})' if kept.name else ''}: {plural(kept.pieces, 'piece')} of "
-                    f"{plural(kept.coverage['answered'], 'site')}, {_size(kept.written)} new",
-                    "",
-                ]
-            write_lines([*lines, *summary_lines(report, terminal)], terminal)
-        case form:
-            header, rows = shaped(rows_of(report), common.columns or None, common.sort, say)
-            click.echo(as_csv(header, rows) if form == "csv" else as_markdown(header, rows), nl=False)
-            if not common.quiet:
-                click.echo("\n".join(summary_lines(report)), err=True)
+    made = ""
+    if kept is not None:
+        made = (
+            f"snapshot {kept.id}{f' ({kept.name})' if kept.name else ''}: {plural(kept.pieces, 'piece')} of "
+            f"{plural(kept.coverage['answered'], 'site')}, {_size(kept.written)} new"
+        )
+
+    def lines(report: Report, terminal: Terminal) -> list[str]:
+        return [*([made, ""] if made else []), *summary_lines(report, terminal)]
+
+    told = {**report.to_dict(), "merged": {"snapshot": None if kept is None else kept.to_dict()}}
+    write_report(common, report, lines=lines, told=told, remarks=[made] if made and common.format == "html" else [])
     if kept is not None and not common.quiet and common.format != "table":
         say(f"snapshot {kept.id}")
 
@@ -132,7 +119,7 @@ def _write_saved(common: Common, kept: Kept | None, report: Report) -> None:
 @output_option()
 @row_options
 @SPEECH
-def list_(output: str | None, columns: str | None, sort: str | None, quiet: bool) -> int:
+def list_(**given: Any) -> int:
     """The snapshots that are kept, the oldest first, with what each covers.
 
     One that is damaged is told on standard error, and ends the command with status 1.
@@ -140,7 +127,7 @@ def list_(output: str | None, columns: str | None, sort: str | None, quiet: bool
     from fleet.snapshots.store import Store
 
     kept, damaged = Store().look()
-    common = _common(output, columns, sort, quiet)
+    common = _common(**given)
     if common.format in ("json", "ndjson"):
         _write(common, [one.to_dict() for one in kept], ())
     else:
@@ -177,10 +164,7 @@ def show(
     site: str | None,
     path: str | None,
     verify: bool,
-    output: str | None,
-    columns: str | None,
-    sort: str | None,
-    quiet: bool,
+    **given: Any,
 ) -> int:
     """What SNAPSHOT holds: its sites; the pieces of SITE; or the pieces of SITE whose names begin with PATH.
 
@@ -198,7 +182,7 @@ def show(
     kept = store.find(snapshot)
     if verify:
         store.verify(kept)
-    common = _common(output, columns, sort, quiet)
+    common = _common(**given)
     records = store.sites(kept)
     if site is None:
         rows = [
@@ -219,7 +203,7 @@ def show(
             click.echo(as_json({**kept.to_dict(), "sites": rows}))
         else:
             _write(common, rows, ())
-            if common.format == "table" and not quiet:
+            if common.format == "table" and not common.quiet:
                 coverage = kept.coverage
                 click.echo(f"{kept.id}: {coverage['answered']} of {coverage['selected']} sites", err=True)
         return 0
@@ -276,10 +260,7 @@ def prune(
     keep: int | None,
     older_than: float | None,
     dry_run: bool,
-    output: str | None,
-    columns: str | None,
-    sort: str | None,
-    quiet: bool,
+    **given: Any,
 ) -> int:
     """Remove old snapshots, and what no other one needs.
 
@@ -293,7 +274,7 @@ def prune(
     from fleet.snapshots.store import Store
 
     pruned = Store().prune(keep=keep, older_than=older_than, dry_run=dry_run)
-    common = _common(output, columns, sort, quiet)
+    common = _common(**given)
     if common.format == "json":
         from fleet.render.plain import as_json
 
@@ -312,7 +293,7 @@ def prune(
         _write(common, [one.to_dict() for one in pruned.removed], ())
     else:
         _write(common, [_row(one, common.format == "table") for one in pruned.removed], COLUMNS)
-    if not quiet:
+    if not common.quiet:
         count = plural(len(pruned.removed), "snapshot")
         told = f"{count} would be removed" if dry_run else f"{count} removed, {_size(pruned.freed)} freed"
         click.echo(f"{told}, {pruned.kept} kept", err=True)
@@ -351,29 +332,16 @@ def export(places: tuple[str, ...], quiet: bool) -> int:
     return 0
 
 
-def _common(output: str | None, columns: str | None, sort: str | None, quiet: bool) -> Common:
+def _common(*, columns: str | None, **given: Any) -> Common:
     names = tuple(part.strip() for part in (columns or "").split(",") if part.strip())
-    return Common(output=output, columns=names, sort=sort, quiet=quiet)
+    return Common(columns=names, **given)
 
 
 def _write(common: Common, found: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
     """*found* as rows in the format that was asked for."""
-    from fleet.render.columns import columns
-    from fleet.render.plain import as_csv, as_json, as_line, as_markdown, shaped
+    from fleet.cli.writing import write_rows
 
-    match common.format:
-        case "json":
-            click.echo(as_json(found))
-        case "ndjson":
-            for row in found:
-                sys.stdout.write(as_line(row) + "\n")
-        case form:
-            header, rows = shaped(found, common.columns or names or None, common.sort)
-            if form == "table":
-                terminal = terminal_of()
-                write_lines(columns(header, rows, terminal, compact=True) if rows else [], terminal)
-            else:
-                click.echo(as_csv(header, rows) if form == "csv" else as_markdown(header, rows), nl=False)
+    write_rows(common, found, title="snapshot", names=names or None)
 
 
 def _size(count: int) -> str:

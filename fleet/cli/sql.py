@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.common import DURATION, Common, output_option, run_options, terminal_of, write_lines
+from fleet.cli.common import DURATION, Common, output_option, run_options, terminal_of
 from fleet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def command(common: Common, statement: str | None, schema: bool, **given: Any) -
         return answer.report
 
     try:
-        return run_on_sites(common, work, lambda report: _write(common, report, answers[0]))
+        return run_on_sites(common, work, lambda report: _write(common, report, answers[0], text))
     finally:
         if kept is not None:
             kept.close()
@@ -114,7 +114,7 @@ def _of_snapshot(common: Common, text: str, given: dict[str, Any]) -> int:
             return await ask(selection, text, pruned=pruned, most=given["max_rows"], past=past)
 
     answer = anyio.run(main)
-    _write(common, answer.report, answer)
+    _write(common, answer.report, answer, text)
     return answer.report.exit_code(common.require_coverage)
 
 
@@ -135,9 +135,8 @@ def _text_of(query: str | None) -> str:
 
 def _schema(common: Common, text: str) -> int:
     """The tables, or the columns of those that *text* names, also as `.tables` and `.schema NAME` have it."""
+    from fleet.cli.writing import write_rows
     from fleet.inventory.tables import nearest
-    from fleet.render.columns import columns
-    from fleet.render.plain import as_csv, as_json, as_line, as_markdown, shaped
     from fleet.sql import schema_rows, table_names
     from fleet.sql.schema import table
 
@@ -160,34 +159,25 @@ def _schema(common: Common, text: str) -> int:
         rows = [{"table": name, "meaning": table(name).meaning} for name in table_names()]
         rows.append({"table": "_errors", "meaning": "tables of sites whose rows are missing, and why"})
         shown = None
-    match common.format:
-        case "json":
-            click.echo(as_json(rows))
-        case "ndjson":
-            for row in rows:
-                click.echo(as_line(row))
-        case "table":
-            header, cells = shaped(rows, common.columns or shown, common.sort)
-            write_lines(columns(header, cells, terminal_of(), compact=True), terminal_of())
-        case "parquet":
-            raise UsageError("-o parquet is for answers")
-        case form:
-            header, cells = shaped(rows, common.columns or None, common.sort)
-            click.echo(as_csv(header, cells) if form == "csv" else as_markdown(header, cells), nl=False)
+    if common.format == "parquet":
+        raise UsageError("-o parquet is for answers")
+    write_rows(common, rows, title="sql --schema", shown=shown)
     return 0
 
 
-def _write(common: Common, report: Report, answer: Answered) -> None:
+def _write(common: Common, report: Report, answer: Answered, text: str) -> None:
     """The rows in the format that was asked for; what the answer does not cover is always told."""
     from dataclasses import replace
 
+    from fleet.cli.paging import show_lines
     from fleet.cli.run import say
     from fleet.render.columns import columns, plural
     from fleet.render.plain import as_csv, as_json, as_line, as_markdown, shaped
     from fleet.render.table import summary_lines
+    from fleet.render.tones import tones_of
 
     rows = answer.dicts()
-    if common.sort or common.columns or common.format in ("table", "csv", "markdown"):
+    if common.sort or common.columns or common.format in ("table", "csv", "markdown", "html"):
         names = list(rows[0]) if rows else list(answer.columns)
         header, cells = shaped(rows, common.columns or None, common.sort, say)
         header = header or names
@@ -200,8 +190,15 @@ def _write(common: Common, report: Report, answer: Answered) -> None:
             click.echo(as_json(replace(report, merged=report.merged).to_dict()))
             return
         case "table":
-            write_lines([*columns(header, cells, terminal), ""], terminal)
-            write_lines(told, terminal)
+            lines = columns(header, cells, terminal, tones=tones_of(header))
+            show_lines(common, [*lines, "", *told], terminal)
+            return
+        case "html":
+            from fleet.render.html import Heading, as_html
+
+            remarks = [text, plural(len(rows), "row")]
+            heading = Heading(title="fleet sql", when=report.started, selection=common.selection, remarks=remarks)
+            click.echo(as_html(header, cells, heading, report), nl=False)
             return
         case "ndjson":
             for row in rows:

@@ -94,11 +94,11 @@ def idle(common: Common, services: tuple[str, ...], since: float) -> int:
     """Services without a single request in the period.
 
     A temporary usage report is added to each site to read the numbers by. `-o names` prints a service per line, those
-    that are idle on every selected site that has them and answered, for `@FILE` of other commands.
+    that are idle on every selected site that has them and answered: what `fleet services edit -` reads.
 
     \b
     fleet usage idle --since 30d -s prod
-    fleet usage idle --since 30d -s prod -o names > idle.txt
+    fleet usage idle --since 30d -s oslo -o names | fleet services edit - --set minInstancesPerNode=0 -s oslo --dry-run
     """
     columns = ["site", "service", "folder", "type", "since"]
     period = _period(since)
@@ -224,12 +224,12 @@ def _run(
     """Read usage on every selected site and write *merged*, or the *names*; the exit status."""
     from fleet.audit import AuditLog, Origin, audit_file
     from fleet.cli.run import run_on_sites, say
+    from fleet.cli.service_options import patterns_of
     from fleet.cli.writing import write_report
-    from fleet.protocol.patterns import ServicePatterns
     from fleet.render.clean import one_line
     from fleet.rows.usage import read_usage
 
-    patterns = ServicePatterns(services)
+    patterns = patterns_of(services)
     check_columns(common, columns)
     found: dict[str, Usage] = {}
 

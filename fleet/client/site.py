@@ -482,7 +482,7 @@ class SiteClient:
         own = [operation.parameters[name] for name in operation.secrets]
         if not any(own):
             return self._masker(token)
-        known = self._run.known_secrets(secrets_of(self.site).values())
+        known = [*self._run.known_secrets(secrets_of(self.site).values()), *self._lent]
         return Masker([*own, *(secret.reveal() for secret in [*known, *filter(None, [token])])])
 
     def _masker(self, token: Secret | None) -> Masker | None:

@@ -52,6 +52,12 @@ class Connection:
         return tuple(key.strip().lower() for key, _ in self.parts if key and not _is_secret(key))
 
     @property
+    def password(self) -> str | None:
+        """The password that it holds in clear; None where it has none, an encrypted one, or stars."""
+        text = self.get("password")
+        return None if not text or _MASK.fullmatch(text.strip()) else text
+
+    @property
     def hides(self) -> bool:
         """Whether a secret of it was replaced by stars where it was read: it must not be sent back like that."""
         return any(_is_secret(key) and (_MASK.fullmatch(value.strip()) or HIDDEN in value) for key, value in self.parts)

@@ -7,7 +7,8 @@ import re
 __all__ = ["SECRET_ENDING", "is_secret_name"]
 
 SECRET_ENDING = (
-    r"(?:password|passwd|passphrase|pwd|secret(?:_?key)?|token|shared_?key|trust_?key|private_?key|credentials?)"
+    r"(?:password|passwd|passphrase|pwd|secret(?:_?key)?|token|shared_?key|trust_?key|private_?key|account_?key|access_?key|"
+    r"credentials?)"
 )
 """A pattern of the endings, without regard to case: `newPassword`, `client_secret`, `webgisServerTrustKey`."""
 

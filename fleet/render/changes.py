@@ -12,7 +12,7 @@ from fleet.render.plain import short
 from fleet.render.table import NAMES, summary_lines
 from fleet.report import Report
 
-__all__ = ["CHANGE_COLUMNS", "change_lines", "change_rows", "old_to_new"]
+__all__ = ["CHANGE_COLUMNS", "change_lines", "change_page_rows", "change_rows", "old_to_new"]
 
 CHANGE_COLUMNS = ("site", "item", "outcome", "old", "new", "kind", "message")
 
@@ -28,29 +28,37 @@ def changes_of(outcome: Outcome) -> Sequence[Mapping[str, Any]]:
 
 def change_rows(report: Report) -> list[dict[str, Any]]:
     """A row per site and change (`CHANGE_COLUMNS`); a site of which no change is known has one row with its outcome."""
-    return [dict(zip(CHANGE_COLUMNS, cells, strict=True)) for cells in _cells(report)]
+    return [
+        {**row, "old": _text(old), "new": _text(new)}
+        for row, old, new in _rows(report, dict.fromkeys(CHANGE_COLUMNS, ""))
+    ]
 
 
-def _cells(report: Report) -> Iterator[tuple[Any, ...]]:
+def change_page_rows(report: Report) -> list[dict[str, Any]]:
+    """The same for a page that people read: what is old and what is new in one column, `change`."""
+    columns = dict.fromkeys(("site", "item", "change", "outcome", "kind", "message"), "")
+    return [{**row, "change": old_to_new(old, new)} for row, old, new in _rows(report, columns)]
+
+
+def _rows(report: Report, columns: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], Any, Any]]:
+    """A row with *columns* for each change, and what is old and new of it."""
     for outcome in report.outcomes:
         told = changes_of(outcome)
         for one in told:
             error = one.get("error") or {}
-            word = one.get("outcome") or WOULD.get(str(one.get("state")), "")
-            message = error.get("message") or one.get("why") or _told(one)
-            yield (
-                outcome.site,
-                one.get("item", ""),
-                word,
-                _text(one.get("old")),
-                _text(one.get("new")),
-                error.get("kind", ""),
-                message,
-            )
+            row = {
+                "site": outcome.site,
+                "item": one.get("item", ""),
+                "outcome": one.get("outcome") or WOULD.get(str(one.get("state")), ""),
+                "kind": error.get("kind", ""),
+                "message": error.get("message") or one.get("why") or "",
+            }
+            yield {**columns, **row}, one.get("old"), one.get("new")
         if not told:
             error = getattr(outcome, "error", None)
-            why = ("", "") if error is None else (error.kind, error.message)
-            yield (outcome.site, "", outcome.outcome, "", "", *why)
+            row = {"site": outcome.site, "outcome": outcome.outcome}
+            row |= {} if error is None else {"kind": error.kind, "message": error.message}
+            yield {**columns, **row}, None, None
 
 
 def _told(one: Mapping[str, Any]) -> str:

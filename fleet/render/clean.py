@@ -31,12 +31,16 @@ _MARKUP = re.compile(r"[\\`*_{}\[\]()#+!|<>~&^=$-]|:(?=//)|(?<=www)\.", re.IGNOR
 
 def one_line(text: str, cut: int = CUT) -> str:
     """*text* on one line for a terminal or a log: controls, bidirectional and invisible characters become escapes."""
+    if text.isascii() and text.isprintable() and len(text) <= cut:
+        return text
     shown = _UNSEEN.sub(_escape, text[: cut * 4])
     return shown if len(shown) <= cut else shown[: cut - 1] + "…"
 
 
 def paragraph(text: str) -> str:
     """*text* with its line breaks and tabs, and with everything else that is not seen as escapes."""
+    if text.isascii() and text.isprintable():
+        return text
     return _UNSEEN_BUT_LINES.sub(_escape, text.replace("\r\n", "\n"))
 
 

@@ -7,20 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fleet.render.clean import fitted, one_line, width_of
+from fleet.render.tones import WORDS, Tones
 
-__all__ = ["PLAIN", "Terminal", "columns", "fits", "paint", "plural", "wrapped"]
+__all__ = ["PLAIN", "Terminal", "columns", "fits", "numeric", "paint", "plural", "wrapped"]
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
-WORDS = {
-    "ok": "green",
-    "changed": "green",
-    "noop": "green",
-    "warning": "yellow",
-    "unknown": "yellow",
-    "skipped": "dim",
-    "not_run": "yellow",
-    "cancelled": "yellow",
-}
 NARROW = 8
 """Columns that every column of a table keeps, however narrow the terminal is."""
 
@@ -61,49 +52,101 @@ def columns(
     terminal: Terminal = PLAIN,
     *,
     state: int | None = None,
+    tones: Tones | None = None,
     compact: bool = False,
 ) -> list[str]:
     """Lines of a table; numbers stand at the right, and the widest columns give way where the terminal is too narrow.
 
-    *state* is the column whose words are painted. With *compact* a column in which every cell is empty is left out.
-    Where not even narrow columns fit, a few rows become records, and of many rows the last columns are left out and
-    named below.
+    *state* is the column whose words are painted as outcomes; *tones* says of each row's cells which have which colour.
+    With *compact* a column in which every cell is empty is left out. Where not even narrow columns fit, a few rows become
+    records, and of many rows the last columns are left out and named below.
     """
-    table = [[one_line(cell, 400) for cell in row] for row in rows]
+    rows = rows if isinstance(rows, Sequence) else list(rows)
+    told = [Cells(cells) for cells in zip(*rows, strict=True)] if rows else [Cells(()) for _ in header]
     header = [one_line(name) for name in header]
-    if compact and table:
-        used = [place for place in range(len(header)) if any(row[place] for row in table)]
-        if state is not None:
-            state = used.index(state) if state in used else None
+    if terminal.colour:
+        _paint(told, rows, state, tones)
+    if compact and rows:
+        used = [place for place in range(len(header)) if not told[place].empty]
+        state = used.index(state) if state is not None and state in used else None
         header = [header[place] for place in used]
-        table = [[row[place] for place in used] for row in table]
+        told = [told[place] for place in used]
     left_out: list[str] = []
-    natural = _natural(header, table)
+    natural = [max(width_of(name), cells.width) for name, cells in zip(header, told, strict=True)]
     least = [
-        one if one <= RIGID and (place == state or _whole(row[place] for row in table)) else min(one, NARROW)
+        one if one <= RIGID and (place == state or told[place].whole) else min(one, NARROW)
         for place, one in enumerate(natural)
     ]
     if not _hold(least, terminal.width):
         # Rather a part of a time than none of its column.
         least = [min(one, NARROW) for one in natural]
     if not _hold(least, terminal.width):
-        if len(table) <= FEW and any(header):
-            return _records(header, table, terminal)
+        if len(rows) <= FEW and any(header):
+            return _records(header, list(zip(*(cells.texts for cells in told), strict=True)), terminal)
         while len(header) > 1 and not _hold(least[: len(header)], terminal.width):
             left_out.insert(0, header.pop())
-        table = [row[: len(header)] for row in table]
-        if state is not None and state >= len(header):
-            state = None
+        told = told[: len(header)]
     widths = _narrowed(natural[: len(header)], least, terminal.width)
-    right = [_numeric(row[place] for row in table) for place in range(len(header))]
-    lines = [paint(_line(header, widths, right), "bold", terminal)] if any(header) else []
-    for row in table:
-        colour = WORDS.get(row[state], "red") if state is not None and terminal.colour else None
-        lines.append(_line(row, widths, right, state if colour else None, colour, terminal))
+    lines = []
+    if any(header):
+        parts = [_set(name, width, cells.numeric) for name, width, cells in zip(header, widths, told, strict=True)]
+        lines.append(paint("  ".join(parts).rstrip(), "bold", terminal))
+    set_in_columns = [cells.set(width, terminal) for cells, width in zip(told, widths, strict=True)]
+    lines += ["  ".join(parts).rstrip() for parts in zip(*set_in_columns, strict=True)] if told else [""] * len(rows)
     if left_out:
         note = f"… {plural(len(left_out), 'more column')}: {', '.join(left_out)}; choose with --columns, or use -o csv"
         lines += [paint(line, "dim", terminal) for line in wrapped(note, terminal.width, "  ")]
     return lines
+
+
+class Cells:
+    """The cells of one column. What is found out about a text is found out once, however often it stands there."""
+
+    __slots__ = ("_clean", "_raw", "colours", "empty", "numeric", "whole", "width")
+
+    def __init__(self, cells: Sequence[str]) -> None:
+        self._raw = cells
+        self._clean = {cell: one_line(cell, 400) for cell in set(cells)}
+        words = {cell for cell in self._clean.values() if cell and cell != "-"}
+        self.width = max(map(width_of, self._clean.values()), default=0)
+        self.empty = not any(self._clean.values())
+        self.numeric = bool(words) and all(map(_NUMBER.fullmatch, words))
+        self.whole = bool(words) and all(_NUMBER.fullmatch(cell) or _TIME.fullmatch(cell) for cell in words)
+        self.colours: Sequence[str | None] | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        return [self._clean[cell] for cell in self._raw]
+
+    def set(self, width: int, terminal: Terminal) -> list[str]:
+        """The cells in *width* columns each."""
+        if self.colours is None:
+            shown = {cell: _set(text, width, self.numeric) for cell, text in self._clean.items()}
+            return [shown[cell] for cell in self._raw]
+        pairs = list(zip(self._raw, self.colours, strict=True))
+        painted = {
+            (cell, colour): _set(self._clean[cell], width, self.numeric, colour, terminal)
+            for cell, colour in set(pairs)
+        }
+        return [painted[pair] for pair in pairs]
+
+
+def _paint(told: Sequence[Cells], rows: Sequence[Sequence[str]], state: int | None, tones: Tones | None) -> None:
+    """Give the cells in *told* their colours."""
+    if state is not None:
+        told[state].colours = [WORDS.get(row[state], "red") for row in rows]
+    if tones is not None:
+        found = [tones(row) for row in rows]
+        for place in {place for one in found for place in one}:
+            told[place].colours = [one.get(place) for one in found]
+
+
+def _set(text: str, width: int, right: bool, colour: str | None = None, terminal: Terminal = PLAIN) -> str:
+    """*text* in *width* columns, at their *right* or left, in *colour*."""
+    text = fitted(text, width)
+    blank = " " * (width - width_of(text))
+    shown = paint(text, colour, terminal) if text else text
+    return f"{blank}{shown}" if right else f"{shown}{blank}"
 
 
 def fits(header: Sequence[str], rows: Sequence[Sequence[str]], terminal: Terminal) -> bool:
@@ -150,36 +193,10 @@ def _narrowed(natural: Sequence[int], least: Sequence[int], width: int) -> list[
     return widths
 
 
-def _whole(cells: Iterable[str]) -> bool:
-    """Whether the cells are numbers, or times, of which none should be cut."""
-    told = [cell for cell in cells if cell and cell != "-"]
-    return bool(told) and all(_NUMBER.fullmatch(cell) or _TIME.fullmatch(cell) for cell in told)
-
-
-def _numeric(cells: Iterable[str]) -> bool:
-    told = [cell for cell in cells if cell and cell != "-"]
+def numeric(cells: Iterable[str]) -> bool:
+    """Whether the cells are numbers, as far as they are not empty."""
+    told = {cell for cell in cells if cell and cell != "-"}
     return bool(told) and all(_NUMBER.fullmatch(cell) for cell in told)
-
-
-def _line(
-    cells: Sequence[str],
-    widths: Sequence[int],
-    right: Sequence[bool],
-    painted: int | None = None,
-    colour: str | None = None,
-    terminal: Terminal = PLAIN,
-) -> str:
-    parts = []
-    for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
-        if place != painted and len(cell) <= width and cell.isascii():
-            # Most cells of a long table are so.
-            parts.append(cell.rjust(width) if right[place] else cell.ljust(width))
-            continue
-        text = fitted(cell, width)
-        blank = " " * (width - width_of(text))
-        shown = paint(text, colour, terminal) if place == painted else text
-        parts.append(f"{blank}{shown}" if right[place] else f"{shown}{blank}")
-    return "  ".join(parts).rstrip()
 
 
 def _records(header: Sequence[str], table: Sequence[Sequence[str]], terminal: Terminal) -> list[str]:

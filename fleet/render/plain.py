@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,7 +17,22 @@ from fleet.outcome import Outcome
 from fleet.render.clean import csv_cell, markdown_text
 from fleet.report import Report
 
-__all__ = ["as_csv", "as_json", "as_line", "as_markdown", "flat", "outcome_line", "rows_of", "shaped", "short"]
+__all__ = [
+    "as_csv",
+    "as_json",
+    "as_line",
+    "as_markdown",
+    "flat",
+    "in_order",
+    "outcome_line",
+    "rows_of",
+    "shaped",
+    "short",
+    "without_empty",
+]
+
+
+T = TypeVar("T")
 
 
 def _default(value: Any) -> Any:
@@ -91,7 +107,7 @@ def rows_of(report: Report, *, groups: bool = False) -> list[dict[str, Any]]:
                 for row in merged["rows"]
             ]
         if isinstance(merged.get("rows"), list):
-            return [_of_site(entry["site"], entry["row"]) for entry in merged["rows"]]
+            return [_beside({"site": entry["site"]}, entry["row"]) for entry in merged["rows"]]
         if isinstance(merged.get("fields"), Mapping):
             return [{"field": path, **entry} for path, entry in merged["fields"].items()]
         if groups and isinstance(merged.get("groups"), list):
@@ -111,21 +127,21 @@ def rows_of(report: Report, *, groups: bool = False) -> list[dict[str, Any]]:
     return rows
 
 
-_SCALARS = frozenset((str, int, float, bool, type(None)))
-_TEXT_ONLY = frozenset((str,))
-
-
-def _of_site(site: str, row: Any) -> dict[str, Any]:
-    """*row* flat, with its site in front; most rows are flat already, and tens of thousands of them come at once."""
-    if type(row) is dict and row and "site" not in row and _SCALARS.issuperset(map(type, row.values())):
-        if _TEXT_ONLY.issuperset(map(type, row)):
-            return {"site": site, **row}
-    return _beside({"site": site}, row)
-
-
 def _beside(ours: dict[str, Any], value: Any) -> dict[str, Any]:
     """The columns *ours*, and those of *value* behind them: a member of the same name is the answer's, and called so."""
+    if (
+        type(value) is dict
+        and value
+        and ours.keys().isdisjoint(value)
+        and _LEAVES.issuperset(map(type, value.values()))
+    ):
+        if _NAMES.issuperset(map(type, value)):
+            return ours | value  # most rows are plain, and tens of thousands of them may come at once
     return {**ours, **{f"value.{key}" if key in ours else key: cell for key, cell in flat(value).items()}}
+
+
+_LEAVES = frozenset({str, int, float, bool, type(None)})
+_NAMES = frozenset({str})
 
 
 def _rows_of_group(number: int, group: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -177,15 +193,65 @@ def shaped(
             raise UsageError(told)
         unknown(told)
     if sort and sort.removeprefix("-") not in missing:
-        rows = sorted(rows, key=lambda row: _sort_key(row.get(sort.removeprefix("-"))), reverse=sort.startswith("-"))
+        name = sort.removeprefix("-")
+        rows = in_order(rows, [row.get(name) for row in rows], down=sort.startswith("-"))
     header = [name for name in names or () if name not in missing] or known
-    return header, [[value if type(value) is str else _text(value) for value in map(row.get, header)] for row in rows]
+    if not header:
+        return [], [[] for _ in rows]
+    return header, list(map(list, zip(*(_texts([row.get(name) for row in rows]) for name in header), strict=True)))
 
 
-def _sort_key(value: Any) -> tuple[int, int | float, str]:
+def without_empty(header: Sequence[str], cells: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """The columns in which some cell is not empty."""
+    used = [place for place in range(len(header)) if any(row[place] for row in cells)]
+    return [header[place] for place in used], [[row[place] for place in used] for row in cells]
+
+
+def in_order(rows: Sequence[T], values: Sequence[Any], *, down: bool = False) -> list[T]:
+    """*rows* by *values*, one for each: numbers by size, also where they are texts; texts with the numbers in them by size.
+
+    Rows without a value come last in either direction.
+    """
+    told = [(value, row) for value, row in zip(values, rows, strict=True) if value is not None and value != ""]
+    empty = [row for value, row in zip(values, rows, strict=True) if value is None or value == ""]
+    keys: list[Any] = [_as_number(value) for value, _ in told]
+    if None in keys:
+        keys = [_as_words(value) for value, _ in told]
+    order = sorted(range(len(told)), key=keys.__getitem__, reverse=down)
+    return [*(told[place][1] for place in order), *empty]
+
+
+def _as_number(value: Any) -> int | float | None:
     if isinstance(value, int | float):
-        return (0, value, "")
-    return (1, 0.0, "" if value is None else str(value))
+        return value
+    if isinstance(value, str) and len(value) < 300 and _NUMBER.fullmatch(value):
+        return float(value) if "." in value or "e" in value.lower() else int(value)
+    return None
+
+
+def _as_words(value: Any) -> list[Any]:
+    """The text of *value* in turns of words and digits; digits by their size, whatever it is."""
+    parts: list[Any] = _DIGITS.split(_text(value).casefold())
+    for place in range(1, len(parts), 2):
+        digits = parts[place].lstrip("0")
+        parts[place] = (len(digits), digits)
+    return parts
+
+
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_DIGITS = re.compile(r"(\d+)", re.ASCII)
+
+
+def _texts(values: Sequence[Any]) -> Sequence[str]:
+    """The cells of one column."""
+    types = set(map(type, values))
+    if types <= {str}:
+        return values
+    if types == {int}:
+        return list(map(str, values))
+    if types == {str, type(None)}:
+        return ["" if value is None else value for value in values]
+    return list(map(_text, values))
 
 
 def _text(value: Any) -> str:
@@ -200,30 +266,35 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def as_csv(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Comma-separated values that a spreadsheet takes for text, not for formulas."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    cells = _Cells()
-    writer.writerow([cells[cell] for cell in header])
-    writer.writerows([cells[cell] for cell in row] for row in rows)
-    return out.getvalue()
-
-
-class _Cells(dict[str, str]):
-    """Texts and what they are in a spreadsheet: in a long table most of them come again and again."""
+class Known(dict[str, str]):
+    """What *make* makes of a text: in a long table most texts come again and again."""
 
     KEPT = 50_000
+
+    def __init__(self, make: Callable[[str], str]) -> None:
+        super().__init__()
+        self._make = make
 
     def __missing__(self, text: str) -> str:
         if len(self) >= self.KEPT:
             self.clear()
-        found = self[text] = csv_cell(text)
-        return found
+        made = self[text] = self._make(text)
+        return made
+
+
+def as_csv(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Comma-separated values that a spreadsheet takes for text, not for formulas."""
+    out = io.StringIO()
+    known = Known(csv_cell)
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([known[cell] for cell in header])
+    writer.writerows([known[cell] for cell in row] for row in rows)
+    return out.getvalue()
 
 
 def as_markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
-    lines = [f"| {' | '.join(map(markdown_text, header))} |", f"|{' --- |' * len(header)}"]
-    lines += [f"| {' | '.join(map(markdown_text, row))} |" for row in rows]
+    known = Known(markdown_text)
+    lines = [f"| {' | '.join(known[cell] for cell in header)} |", f"|{' --- |' * len(header)}"]
+    lines += [f"| {' | '.join([known[cell] for cell in row])} |" for row in rows]
     return "\n".join(lines) + "\n"

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fleet.outcome import Answered, Outcome
 from fleet.render.clean import fitted, one_line
-from fleet.render.columns import PLAIN, WORDS, Terminal, columns, paint, plural, wrapped
+from fleet.render.columns import PLAIN, Terminal, columns, paint, plural, wrapped
+from fleet.render.folding import folded, is_union
 from fleet.render.matrix import matrix_lines
 from fleet.render.names import fold_names
 from fleet.render.plain import as_json, flat, rows_of, shaped, short
-from fleet.report import Report
+from fleet.render.tones import WORDS, tones_of
+from fleet.report import Coverage, Report
 
-__all__ = ["NAMES", "coverage_line", "failure_lines", "report_lines", "summary_lines", "warning_lines"]
+__all__ = [
+    "NAMES",
+    "Cause",
+    "causes",
+    "coverage_line",
+    "coverage_text",
+    "failure_lines",
+    "report_lines",
+    "summary_lines",
+    "table_lines",
+    "warned",
+    "warning_lines",
+]
 
 NAMES = 60
 """Characters that a list of sites takes on a line before the rest is counted."""
@@ -40,11 +55,12 @@ def report_lines(
     """
     merged = report.merged
     lines: list[str] = []
-    union = isinstance(merged, Mapping) and "rows" in merged and "sites" not in merged
-    if names or sort or union:
+    if is_union(report):
+        header, rows = folded(rows_of(report), names, sort, unknown, asked=bool(names))
+        lines = table_lines(header, rows, terminal, compact=not names)
+    elif names or sort:
         header, rows = shaped(rows_of(report), names, sort, unknown)
-        state = header.index("outcome") if "outcome" in header else None
-        lines = columns(header, rows, terminal, state=state, compact=not names) if rows else []
+        lines = table_lines(header, rows, terminal, compact=not names)
     elif isinstance(merged, Mapping) and "groups" in merged:
         lines = _groups(merged["groups"], terminal)
     elif isinstance(merged, Mapping) and "fields" in merged:
@@ -54,6 +70,20 @@ def report_lines(
     elif merged is None:
         lines = _done(report.outcomes, report.dry_run, terminal)
     return [*lines, *([""] if lines else []), *summary_lines(report, terminal)]
+
+
+def table_lines(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    terminal: Terminal = PLAIN,
+    *,
+    states: Collection[str] = (),
+    compact: bool = False,
+) -> list[str]:
+    """A table of *rows* with its outcomes and states painted, and the columns in *states*; none where there is no row."""
+    if not rows:
+        return []
+    return columns(header, rows, terminal, tones=tones_of(header, states), compact=compact)
 
 
 def _groups(groups: Sequence[Mapping[str, Any]], terminal: Terminal) -> list[str]:
@@ -141,31 +171,48 @@ def _done(outcomes: Sequence[Outcome], dry_run: bool, terminal: Terminal) -> lis
 # Failures and coverage
 
 
-def failure_lines(outcomes: Sequence[Outcome], terminal: Terminal = PLAIN) -> list[str]:
-    """The sites that did not do it, by cause, the most frequent first: `57 × connection refused`."""
-    causes: dict[tuple[str, str, str], list[Outcome]] = {}
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Sites that failed for one reason; `hint` says what to do, or is empty."""
+
+    outcome: str
+    message: str
+    sites: Sequence[str]
+    hint: str
+
+
+def causes(outcomes: Sequence[Outcome]) -> list[Cause]:
+    """Why sites did not do it, the most frequent cause first."""
+    found: dict[tuple[str, str, str], list[Outcome]] = {}
     for outcome in outcomes:
         error = getattr(outcome, "error", None)
         if error is not None:
             message = _alike(error.message, outcome.site)
-            causes.setdefault((outcome.outcome, error.kind, message), []).append(outcome)
-    lines: list[str] = []
-    for (name, _, message), failed in sorted(causes.items(), key=lambda cause: -len(cause[1])):
-        told = {_error(outcome).message for outcome in failed}
-        if len(told) == 1:
+            found.setdefault((outcome.outcome, error.kind, message), []).append(outcome)
+    told = []
+    for (name, _, message), failed in sorted(found.items(), key=lambda cause: -len(cause[1])):
+        messages = {_error(outcome).message for outcome in failed}
+        if len(messages) == 1:
             # Nothing was folded: the words of the one message stay, also those that are a site's name.
-            message = told.pop()
-        head = f"{len(failed)} × {name}"
-        shown = wrapped(f"{head}: {one_line(message)}", terminal.width, "    ")
-        lines.append(paint(head, WORDS.get(name, "red"), terminal) + shown[0].removeprefix(head))
+            message = messages.pop()
+        hint = next((error.hint for outcome in failed if (error := _error(outcome)).hint), "")
+        told.append(Cause(name, message, [outcome.site for outcome in failed], hint))
+    return told
+
+
+def failure_lines(outcomes: Sequence[Outcome], terminal: Terminal = PLAIN) -> list[str]:
+    """The sites that did not do it, by cause, the most frequent first: `57 × connection refused`."""
+    lines: list[str] = []
+    for cause in causes(outcomes):
+        head = f"{len(cause.sites)} × {cause.outcome}"
+        shown = wrapped(f"{head}: {one_line(cause.message)}", terminal.width, "    ")
+        lines.append(paint(head, WORDS.get(cause.outcome, "red"), terminal) + shown[0].removeprefix(head))
         lines += shown[1:]
-        sites = fold_names([outcome.site for outcome in failed], max(NAMES, terminal.width // 2))
+        sites = fold_names(cause.sites, max(NAMES, terminal.width // 2))
         lines += wrapped(f"    {sites}", terminal.width, "    ")
-        hints = {_alike(error.hint, outcome.site): error.hint for outcome in failed if (error := _error(outcome)).hint}
-        for hint in list(hints.values())[:1]:
-            lines += [
-                paint(line, "dim", terminal) for line in wrapped(f"    → {one_line(hint)}", terminal.width, "      ")
-            ]
+        if cause.hint:
+            hint = wrapped(f"    → {one_line(cause.hint)}", terminal.width, "      ")
+            lines += [paint(line, "dim", terminal) for line in hint]
     return lines
 
 
@@ -179,13 +226,17 @@ def _alike(message: str, site: str) -> str:
     return re.sub(r"\d+(?:\.\d+)? s\b", "… s", text) if "again in" in text else text
 
 
-def coverage_line(report: Report) -> str:
+def coverage_text(coverage: Coverage) -> str:
     """How many of the selected sites answered, and what became of the rest."""
-    coverage = report.coverage
     text = f"{coverage.answered} of {plural(coverage.selected, 'site')} answered"
     if coverage.missing:
         text += ", missing: " + ", ".join(f"{count} {name}" for name, count in coverage.missing.items())
-    return f"{text} (in {report.elapsed:.1f} s)"
+    return text
+
+
+def coverage_line(report: Report) -> str:
+    """The coverage of *report*, and how long it took."""
+    return f"{coverage_text(report.coverage)} (in {report.elapsed:.1f} s)"
 
 
 def summary_lines(report: Report, terminal: Terminal = PLAIN) -> list[str]:
@@ -197,13 +248,18 @@ def summary_lines(report: Report, terminal: Terminal = PLAIN) -> list[str]:
     ]
 
 
-def warning_lines(report: Report, terminal: Terminal = PLAIN) -> list[str]:
+def warned(report: Report) -> list[tuple[str, list[str]]]:
     """What every reader must know of some sites, each thing once with the sites that it is about."""
-    warned: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for warning in report.warnings:
-        warned.setdefault((warning.kind, warning.message), []).append(warning.site)
+        found.setdefault((warning.kind, warning.message), []).append(warning.site)
+    return [(message, sites) for (_, message), sites in found.items()]
+
+
+def warning_lines(report: Report, terminal: Terminal = PLAIN) -> list[str]:
+    """A line for each thing that every reader must know of some sites."""
     lines: list[str] = []
-    for (_, message), sites in warned.items():
+    for message, sites in warned(report):
         text = f"warning: {one_line(message)}: {fold_names(sites, NAMES)}"
         lines += [paint(line, "yellow", terminal) for line in wrapped(text, terminal.width, "    ")]
     return lines

@@ -163,7 +163,12 @@ async def _members(client: SiteClient, wanted: Wanted) -> Sequence[Row]:
 
 
 async def who(client: SiteClient) -> list[Row]:
-    """Who may administer or publish: `{"privilege", "username", "role"}`, the primary administrator among them."""
+    """Who may administer or publish: `{"privilege", "username", "role"}`, the primary administrator among them.
+
+    Of a federated site these are not all: the roles of its portal give privileges too, which the report then says.
+    """
+    if (await client.call(ops.info.rest())).get("owningSystemUrl"):
+        client.note("federated", "accounts of its portal may administer and publish too, and are not listed here")
     given = await privileges(client)
     told = await client.call(ops.security.psa())
     rows: list[Row] = []

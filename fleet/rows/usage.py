@@ -21,7 +21,7 @@ from fleet.errors import NotFound, ServerFailed, SiteError, UsageError
 from fleet.protocol.fields import ServiceId, as_bool, as_int
 from fleet.rows.reports import ServiceReports
 
-__all__ = ["PREFIX", "Period", "Usage", "Used", "read_usage"]
+__all__ = ["PREFIX", "Period", "Usage", "Used", "read_usage", "used_in"]
 
 PREFIX = "fleet_tmp_"
 """What the names of our temporary reports begin with: time in milliseconds, and something random."""
@@ -114,7 +114,7 @@ async def read_usage(
     await _give_up_left_behind(client, send)
     for first in range(0, len(usage.services), SERVICES_AT_ONCE):
         part = usage.services[first : first + SERVICES_AT_ONCE]
-        usage.used += _read(await _reported(client, period, part, metrics, send), period, metrics)
+        usage.used += used_in(await _reported(client, period, part, metrics, send), period, metrics)
     return usage
 
 
@@ -185,7 +185,7 @@ async def _reported(
     return answer
 
 
-def _read(answer: Mapping[str, Any], period: Period, metrics: Sequence[str]) -> Iterator[Used]:
+def used_in(answer: Mapping[str, Any], period: Period, metrics: Sequence[str]) -> Iterator[Used]:
     """What *answer* tells, service by service and slice by slice; what is no number is no number."""
     report = answer.get("report")
     report = report if isinstance(report, Mapping) else {}

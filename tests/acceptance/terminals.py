@@ -28,7 +28,7 @@ class Terminal:
         command: Sequence[str] = FLEET,
         **options: Any,
     ) -> None:
-        given = {**os.environ, "TERM": "xterm-256color", **(environment or {})}
+        given = {**os.environ, "TERM": "xterm-256color", "PAGER": "", **(environment or {})}
         given.pop("COLUMNS", None)
         given.pop("LINES", None)
         self.screen = pyte.HistoryScreen(columns, rows, history=5000)

@@ -9,7 +9,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
+
 from fleet.simulator import Simulator
+from tests.acceptance.terminals import Terminal
 from tests.processes import fleet, outcomes_of
 
 Simulate = Callable[..., Awaitable[Simulator]]
@@ -135,6 +138,29 @@ async def test_a_new_password_is_sent_and_never_seen(
     assert wrong.returncode == 2
 
 
+async def test_a_password_that_is_typed_is_not_seen(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=1)
+    with_database(simulator)
+    inventory = str(write_inventory(simulator))
+
+    def talk() -> tuple[int, str]:
+        command = ("datastores", "repoint", GIS, "--password-from", "prompt", "-i", inventory, "-s", "all")
+        with Terminal(*command, columns=200) as terminal:
+            terminal.wait_for("New password")
+            terminal.type("typed-by-hand\r")
+            terminal.wait_for("Repeat for confirmation")
+            terminal.type("typed-by-hand\r")
+            terminal.wait_for("Repoint 1 data item on 1 site?")
+            terminal.type("y\r")
+            return terminal.end(), "\n".join(terminal.lines)
+
+    status, seen = await anyio.to_thread.run_sync(talk)
+
+    assert status == 0
+    assert "typed-by-hand" not in seen
+    assert simulator.sites["sim-0001"].state.data_items[GIS]["info"]["connectionString"].endswith("=typed-by-hand")
+
+
 async def test_the_new_place_is_checked_before_an_item_is_changed(simulate: Simulate, write_inventory: Write) -> None:
     simulator = await simulate(sites=1, faults={"sim-0001": "data-broken"})
     with_database(simulator)
@@ -227,6 +253,31 @@ async def test_an_item_is_registered_from_a_file_once(
     assert {one["outcome"] for one in outcomes_of(third).values()} == {"failed"}
     assert "other settings" in third.stdout
     assert "s3cret-db-word" not in first.stdout + first.stderr + second.stdout
+
+
+async def test_a_file_with_a_password_must_be_one_s_own(
+    simulate: Simulate, write_inventory: Write, tmp_path: Path
+) -> None:
+    simulator = await simulate(sites=1)
+    inventory = str(write_inventory(simulator))
+    file = tmp_path / "item.json"
+    text = "SERVER=db1;DATABASE=gis;USER=gis;PASSWORD=a-word-in-a-file"
+    item = {"path": "/enterpriseDatabases/own", "type": "egdb", "info": {"connectionString": text}}
+    file.write_text(json.dumps(item), encoding="utf-8")
+    file.chmod(0o644)
+    command = ["datastores", "register", "--from", str(file), "-i", inventory, "-s", "all", "--yes", "-o", "ndjson"]
+
+    refused = await fleet(*command)
+    file.chmod(0o600)
+    done = await fleet(*command, "-vv")
+
+    assert (refused.returncode, "chmod 600" in refused.stderr) == (2, True)
+    assert outcomes_of(done)["sim-0001"]["outcome"] == "changed"
+    kept = simulator.sites["sim-0001"].state.data_items["/enterpriseDatabases/own"]
+    assert kept["info"]["connectionString"] == text
+    audit = (tmp_path / "state" / "audit.jsonl").read_text()
+    for shown in (refused.stderr, done.stdout, done.stderr, audit):
+        assert "a-word-in-a-file" not in shown
 
 
 async def test_what_can_not_be_is_told_before_anything_is_sent(

@@ -181,6 +181,29 @@ async def test_a_killed_run_is_gone_on_with_whatever_it_had_done(simulate: Simul
         assert kept_in(tmp_path) == (password_of(site), None)
 
 
+async def test_a_run_that_is_killed_at_any_request_is_gone_on_with(simulate: Simulate, tmp_path: Path) -> None:
+    simulator = await simulate(sites=1)
+    site = simulator.sites["sim-0001"]
+    inventory = secrets_of(simulator, tmp_path)
+    command = ("security", "psa", "rotate", "-i", str(inventory), "-s", "all", "--yes", "-o", "ndjson")
+    assert (await rotate(inventory))["sim-0001"]["outcome"] == "changed"
+    whole = len(site.requests())
+
+    for count in range(1, whole + 1, 2):
+        before = len(site.requests())
+        site.switches.latency = 0.05
+        with started(*command) as running:
+            await wait_for(lambda seen=before + count: len(site.requests()) >= seen or running.poll() is not None)
+            running.kill()
+            await anyio.to_thread.run_sync(running.wait)
+        site.switches.latency = 0.0
+        await anyio.sleep(0.15)
+        assert password_of(site) in kept_in(tmp_path)
+
+        assert (await rotate(inventory))["sim-0001"]["outcome"] == "changed"
+        assert kept_in(tmp_path) == (password_of(site), None)
+
+
 async def test_what_can_not_be_kept_is_refused_with_what_to_do(simulate: Simulate, tmp_path: Path) -> None:
     simulator = await simulate(sites=2)
     inventory = secrets_of(simulator, tmp_path)

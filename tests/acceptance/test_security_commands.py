@@ -214,6 +214,14 @@ async def test_who_administers_is_told_across_sites(simulate: Simulate, write_in
     assert "sim-[0001-0002]" in line
 
 
+async def test_a_federated_site_s_list_says_that_it_is_not_whole(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=1, federated=True)
+
+    result = await fleet("security", "who", "-i", str(write_inventory(simulator)), "-o", "json")
+
+    assert [warning["kind"] for warning in json.loads(result.stdout)["warnings"]] == ["federated"]
+
+
 async def test_stores_that_can_not_be_reached_are_told(simulate: Simulate, write_inventory: Write) -> None:
     simulator = await simulate(sites=2)
     simulator.sites["sim-0002"].switches.user_store = "broken"

@@ -9,6 +9,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable
+from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
 
@@ -24,8 +25,10 @@ from fleet.errors import ServerFailed, Unhealthy
 from fleet.fanout.engine import Progress
 from fleet.outcome import Answered, Failed, Outcome, outcome_of
 from fleet.protocol.message import Request, Response
-from fleet.render.clean import one_line, width_of
+from fleet.render.clean import csv_cell, one_line, width_of
 from fleet.render.columns import Terminal, columns
+from fleet.render.folding import fold_rows
+from fleet.render.html import Heading, as_html
 from fleet.render.monitors import as_junit, as_nagios
 from fleet.render.names import fold_names
 from fleet.render.plain import as_csv, as_json, as_markdown, outcome_line, rows_of, shaped
@@ -178,6 +181,80 @@ def test_markdown_is_one_table_of_plain_text(rows: list[list[str]]) -> None:
         assert token.type != "html_block"
         for inner in token.children or []:
             assert inner.type in ("text", "text_special"), inner
+
+
+class Tags(HTMLParser):
+    """The elements of a page with their attributes, and what stands in the cells."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[tuple[str, list[tuple[str, str | None]]]] = []
+        self.cells: list[str] = []
+        self._open = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, attrs))
+        self._open = tag == "td"
+        if self._open:
+            self.cells.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.cells[-1] += data
+
+
+OURS = set(
+    "html head meta title style body header h1 p code section h2 dl dt dd b br span figure figcaption svg rect text "
+    "table thead tbody tr th td script".split()
+)
+
+
+@given(
+    st.lists(outcomes(), max_size=3),
+    st.lists(st.lists(text, min_size=3, max_size=3), max_size=4),
+    st.lists(text, max_size=2),
+)
+def test_a_page_has_our_elements_only_and_every_cell(
+    found: list[Outcome], rows: list[list[str]], remarks: list[str]
+) -> None:
+    heading = Heading(title="t" + "".join(remarks), when=0.0, selection="".join(remarks), remarks=remarks)
+    page = as_html(["site", "outcome", "count"], rows, heading, report_of(found, None, "".join(remarks) or "w"))
+    harmless(page.split("\n"))
+    tags = Tags()
+    tags.feed(page)
+    tags.close()
+    assert {tag for tag, _ in tags.found} <= OURS
+    assert [tag for tag, _ in tags.found].count("script") == 1
+    for _, attributes in tags.found:
+        assert all(name in ALLOWED for name, _ in attributes), attributes
+    shown = [cell.rstrip("\n") for cell in tags.cells]
+    assert shown == [csv_cell(one_line(cell, 4000)) for row in rows for cell in row]
+
+
+ALLOWED = set(
+    "lang charset http-equiv content name class width height aria-hidden viewbox role aria-label x y text-anchor scope".split()
+)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy"), st.sampled_from("12")), max_size=12),
+    st.booleans(),
+)
+def test_folded_rows_hold_every_row_of_every_site(rows: list[tuple[str, str, str]], sited: bool) -> None:
+    header = ["site", "one", "two"] if sited else ["one", "two"]
+    cells = [list(row) if sited else list(row[1:]) for row in rows]
+    names, folded_cells = fold_rows(header, cells, [row[0] for row in rows])
+    if names == header:
+        assert folded_cells == cells
+        return
+    assert names == ["sites", "one", "two"]
+    back = []
+    for sites, *rest in folded_cells:
+        for site_name in sites.partition(": ")[2].split(", ") if ": " in sites else [sites]:
+            back.append((site_name, *rest))
+    assert sorted(back) == sorted(rows)
+    kinds = list(dict.fromkeys(tuple(row[1:]) for row in folded_cells))
+    assert kinds == list(dict.fromkeys(row[1:] for row in rows)), "each stands where it first came"
 
 
 @st.composite

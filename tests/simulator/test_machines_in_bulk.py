@@ -273,3 +273,18 @@ async def test_only_a_machine_that_is_behind_is_synchronised(simulate: Simulate,
 
     assert told(report.outcomes[0]) == [("A", "noop"), ("B", "changed")]
     assert not any(machine.behind for machine in simulator.sites["sim-0001"].machines.values())
+
+
+async def test_a_machine_that_was_stopped_and_can_not_be_started_is_told_as_that(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    simulator = await simulate(sites=1, machines=2)
+    site = simulator.sites["sim-0001"]
+    site.switches.lacking = frozenset({"start"})
+    async with Fleet.from_inventory(write_inventory(simulator), retry=PATIENCE) as fleet:
+        report = await change(fleet.select("all"), Restart(ALL, wait=2.0))
+
+    (outcome,) = report.outcomes
+    assert told(outcome) == [("A", "failed"), ("B", "not_run")]
+    assert "machines.stop was done before, and stays so" in outcome.error.message  # type: ignore[union-attr]
+    assert [machine.real for machine in site.machines.values()] == ["STOPPED", "STARTED"]

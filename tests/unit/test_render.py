@@ -16,7 +16,7 @@ from fleet.render.clean import csv_cell, fitted, markdown_text, one_line, paragr
 from fleet.render.columns import Terminal, columns, plural, wrapped
 from fleet.render.monitors import as_junit, as_nagios
 from fleet.render.names import fold_names
-from fleet.render.plain import as_csv, as_json, as_markdown, flat, outcome_line, rows_of, shaped
+from fleet.render.plain import as_csv, as_json, as_markdown, flat, in_order, outcome_line, rows_of, shaped
 from fleet.render.sweep import health_lines
 from fleet.render.table import coverage_line, failure_lines, report_lines, summary_lines
 from fleet.report import Report, ReportWarning
@@ -89,11 +89,30 @@ def test_shaped_chooses_sorts_and_names_the_column_that_is_missing() -> None:
     rows = [{"site": "a", "n": 10}, {"site": "b", "n": 9, "more": True}, {"site": "c"}]
     assert shaped(rows, None, None) == (["site", "n", "more"], [["a", "10", ""], ["b", "9", "true"], ["c", "", ""]])
     assert shaped(rows, ["n", "site"], "n") == (["n", "site"], [["9", "b"], ["10", "a"], ["", "c"]])
-    assert [row[0] for row in shaped(rows, ["site"], "-n")[1]] == ["c", "a", "b"]
+    assert [row[0] for row in shaped(rows, ["site"], "-n")[1]] == ["a", "b", "c"], "without a value: last"
     with pytest.raises(UsageError, match="no column 'nn'; there are site, n, more"):
         shaped(rows, ["nn"], None)
     with pytest.raises(UsageError, match="no column 'x'"):
         shaped(rows, None, "-x")
+
+
+@pytest.mark.parametrize(
+    ("values", "ordered"),
+    [
+        ([10, 9, None, 9.5], [9, 9.5, 10, None]),
+        (["10", "9", "", "9.5", 1], [1, "9", "9.5", "10", ""]),
+        (["-1", "1e3", "+2", 0], ["-1", 0, "+2", "1e3"]),
+        (["sim-10", "sim-9", "SIM-1"], ["SIM-1", "sim-9", "sim-10"]),
+        (["11.1", "10.9.1", "10.10"], ["10.9.1", "10.10", "11.1"]),
+        (["a", True, 10, 9, "9"], [9, "9", 10, "a", True]),
+        (["9" * 5000, "1" + "0" * 5000, "x"], ["9" * 5000, "1" + "0" * 5000, "x"]),
+    ],
+)
+def test_rows_are_sorted_by_size_also_where_numbers_are_texts(values: list[Any], ordered: list[Any]) -> None:
+    assert in_order(values, values) == ordered
+    full = [value for value in ordered if value not in ("", None)]
+    down = in_order(values, values, down=True)
+    assert (down[0], down[len(full) :]) == (full[-1], ordered[len(full) :]), "what is empty comes last in either order"
 
 
 # Cleaning
