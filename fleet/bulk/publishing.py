@@ -14,7 +14,7 @@ from fleet import admin as ops
 from fleet.bulk.change import Change, impossible
 from fleet.bulk.verb import Done, Sender, Verb
 from fleet.client.site import Answer, SiteClient
-from fleet.errors import BadAnswer, FateUnknown, NotFound, ServerFailed, SiteError, VerifyFailed
+from fleet.errors import BadAnswer, FateUnknown, NotFound, ServerFailed, SiteError, UsageError, VerifyFailed
 from fleet.outcome import REACHED, outcome_of
 from fleet.protocol.fields import ServiceId, as_epoch, root_folder
 from fleet.rows.reading import list_of
@@ -30,14 +30,14 @@ STARTING = 60.0
 
 @dataclass(frozen=True)
 class Publish(Verb):
-    """Publish the service definition *file* on sites, in *folder* where one is given (`/` is the root folder).
+    """Publish the service definitions *files* on sites, in *folder* where one is given (`/` is the root folder).
 
     A service of that name that is there already is a failure unless *overwrite*; whether it is replaced then is for the
-    site and for what the definition says of itself. The job may take *patience* seconds. The upload is deleted at the end
-    whatever comes.
+    site and for what the definition says of itself. Each job may take *patience* seconds. Uploads are deleted at the end
+    whatever comes. Raises `UsageError` for two files of one name.
     """
 
-    file: Path
+    files: tuple[Path, ...]
     folder: str | None = None
     overwrite: bool = False
     patience: float = 1800.0
@@ -46,8 +46,11 @@ class Publish(Verb):
     doing: str = field(default="publish", init=False)
     thing: str = field(default="service definition", init=False)
 
+    def __post_init__(self) -> None:
+        if len({file.name for file in self.files}) < len(self.files):
+            raise UsageError("two of the files have the same name")
+
     async def plan(self, client: SiteClient) -> Sequence[Change]:
-        item = self.file.name
         new = "published" if self.folder is None else f"published in {self.folder}"
         try:
             status = await client.call(ops.services.status(TOOL))
@@ -58,19 +61,20 @@ class Publish(Verb):
             why = ServerFailed(
                 f"{TOOL}, which publishes, is {real}", hint=f"fleet services start {TOOL}", may_have_arrived=False
             )
-            return [impossible(item, why, new=new)]
-        return [Change(item=item, new=new)]
+            return [impossible(file.name, why, new=new) for file in self.files]
+        return [Change(item=file.name, new=new) for file in self.files]
 
     def parameters(self) -> Mapping[str, Any]:
-        told: dict[str, Any] = {"file": self.file.name}
+        told: dict[str, Any] = {"files": [file.name for file in self.files]}
         told |= {} if self.folder is None else {"folder": self.folder}
         return {**told, "overwrite": True} if self.overwrite else told
 
     async def carry_out(self, client: SiteClient, changes: Sequence[Change], sender: Sender, done: Done) -> None:
+        by_name = {file.name: file for file in self.files}
         for change in changes:
             sender.begin()
             try:
-                messages = await self._published(client, sender)
+                messages = await self._published(client, by_name[change.item], sender)
             except SiteError as error:
                 done(change, error)
                 if outcome_of(error) not in (*REACHED, "unknown"):
@@ -82,11 +86,11 @@ class Publish(Verb):
                 client.change_in_flight = None
                 done(change, Answer(value={"messages": messages}, outcome="changed"))
 
-    async def _published(self, client: SiteClient, sender: Sender) -> list[str]:
+    async def _published(self, client: SiteClient, file: Path, sender: Sender) -> list[str]:
         """What it was published as, and the messages of the job that did so."""
-        item = await self._uploaded(client, sender)
+        item = await self._uploaded(client, file, sender)
         try:
-            service, changes = await self._meant(client, item)
+            service, changes = await self._meant(client, file, item)
             messages = await self._worked(client, sender, item, changes)
             await self._runs(client, service)
             return [f"published as {service}", *messages]
@@ -95,21 +99,21 @@ class Publish(Verb):
             with suppress(SiteError):
                 await sender.to_the_end().send(client, ops.uploads.delete(item))
 
-    async def _uploaded(self, client: SiteClient, sender: Sender) -> str:
-        answer = await sender.send(client, ops.uploads.upload(self.file))
+    async def _uploaded(self, client: SiteClient, file: Path, sender: Sender) -> str:
+        answer = await sender.send(client, ops.uploads.upload(file))
         told = answer.value.get("item") if isinstance(answer.value, Mapping) else None
         item = told.get("itemID") if isinstance(told, Mapping) else None
         if isinstance(item, str) and item:
             return item
         # The answer was lost, and the upload was seen: the newest one of that name is ours.
         entries = list_of(await client.call(ops.uploads.listing()), "items")
-        mine = [one for one in entries if isinstance(one, Mapping) and one.get("itemName") == self.file.name]
+        mine = [one for one in entries if isinstance(one, Mapping) and one.get("itemName") == file.name]
         mine.sort(key=lambda one: as_epoch(one.get("date")) or 0.0)
         if not mine or not isinstance(mine[-1].get("itemID"), str):
             raise BadAnswer("the site took the file, and does not say what it calls it")
         return str(mine[-1]["itemID"])
 
-    async def _meant(self, client: SiteClient, item: str) -> tuple[ServiceId, dict[str, Any] | None]:
+    async def _meant(self, client: SiteClient, file: Path, item: str) -> tuple[ServiceId, dict[str, Any] | None]:
         """The service that the uploaded definition is for, and the definition with the changes that were asked for."""
         told = await client.call(ops.uploads.service_configuration(item))
         definition = told.get("service")
@@ -117,7 +121,7 @@ class Publish(Verb):
             ServiceId.of({**definition, "folderName": told.get("folderName")}) if isinstance(definition, dict) else None
         )
         if service is None:
-            raise BadAnswer(f"the site finds no service in {self.file.name}", hint="is it a service definition (.sd)?")
+            raise BadAnswer(f"the site finds no service in {file.name}", hint="is it a service definition (.sd)?")
         changes = None
         if self.folder is not None and root_folder(self.folder) != service.folder:
             service = ServiceId(root_folder(self.folder), service.name, service.type)

@@ -117,3 +117,22 @@ async def test_uploads_are_listed_and_old_ones_deleted(simulate: Simulate, write
     assert deleted.returncode == 0, deleted.stdout
     assert {kept["item"]["itemName"] for kept in state.uploads.values()} == {"new.sd", "old.zip"}
     assert (missing.returncode, "there is no upload i-none" in missing.stdout) == (1, True)
+
+
+async def test_all_definitions_of_a_folder_are_published(
+    simulate: Simulate, write_inventory: Write, tmp_path: Path
+) -> None:
+    simulator = await simulate(sites=1)
+    folder = tmp_path / "definitions"
+    folder.mkdir()
+    common = ("-i", str(write_inventory(simulator)), "-s", "all", "--yes", "-o", "json")
+
+    empty = await fleet("services", "publish", str(folder), *common)
+    for name in ("One.sd", "Two.sd", "notes.txt"):
+        (folder / name).write_bytes(b"x")
+    done = await fleet("services", "publish", str(folder), *common)
+
+    assert (empty.returncode, "there is no .sd file" in empty.stderr) == (2, True)
+    assert done.returncode == 0, done.stdout
+    assert [one["item"] for one in changes(done.stdout)["sim-0001"]] == ["One.sd", "Two.sd"]
+    assert {"One.MapServer", "Two.MapServer"} <= set(simulator.sites["sim-0001"].services)
