@@ -66,7 +66,7 @@ class Restart(MachineVerb):
             sender.begin()
             try:
                 if not self.allow_outage:
-                    await self._carried(client, change.item)
+                    await self._carried(client, change.item, sender)
                 before = await _running_services(client)
             except SiteError as error:
                 done(change, error)
@@ -75,9 +75,15 @@ class Restart(MachineVerb):
             if not await make(client, change, sender, done, self.name, after=back):
                 raise Cancelled(f"the round ended at {change.item}, which did not come back")
 
-    async def _carried(self, client: SiteClient, machine: str) -> None:
+    async def _carried(self, client: SiteClient, machine: str, sender: Sender) -> None:
         """Wait until the others carry what *machine* does; raises `ServerFailed` where they don't in time."""
-        missing = await until_well(partial(uncarried, client, machine), self.wait)
+
+        async def look() -> str:
+            # While nothing is stopped yet, somebody who ends the run need not wait for it.
+            sender.begin()
+            return await uncarried(client, machine)
+
+        missing = await until_well(look, self.wait)
         if missing:
             raise ServerFailed(
                 f"it was not stopped, for the rest does not carry the load: {missing}",
