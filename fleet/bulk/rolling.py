@@ -21,7 +21,7 @@ from fleet.rows.reports import ServiceReports
 from fleet.rows.services import STATISTICS, definitions
 from fleet.rows.table import EVERYTHING, Row
 
-__all__ = ["Restart"]
+__all__ = ["Restart", "left_alone"]
 
 NAMED = 3
 """Services that a sentence names before it counts the rest."""
@@ -118,7 +118,7 @@ async def uncarried(client: SiteClient, machine: str) -> str:
     except NotFound:
         # Without numbers for each machine, that the others run is all there is to know.
         return ""
-    alone = _alone(statistics, machine, carrying)
+    alone = left_alone(statistics, machine, carrying)
     if alone:
         # An instance that was made on demand is made on demand elsewhere too.
         least = await definitions(client, [service for service, _ in alone])
@@ -132,7 +132,7 @@ async def uncarried(client: SiteClient, machine: str) -> str:
     return ""
 
 
-def _alone(statistics: Sequence[Row], machine: str, carrying: set[str]) -> list[tuple[ServiceId, bool]]:
+def left_alone(statistics: Sequence[Row], machine: str, carrying: set[str]) -> list[tuple[ServiceId, bool]]:
     """Services with instances on *machine* and on none of *carrying*, and whether those could have any."""
     per_service: dict[str, list[Row]] = {}
     for row in statistics:
