@@ -21,7 +21,7 @@ from fleet.rows.reports import ServiceReports
 from fleet.rows.services import STATISTICS, definitions
 from fleet.rows.table import EVERYTHING, Row
 
-__all__ = ["Restart"]
+__all__ = ["Restart", "left_alone"]
 
 NAMED = 3
 """Services that a sentence names before it counts the rest."""
@@ -66,7 +66,7 @@ class Restart(MachineVerb):
             sender.begin()
             try:
                 if not self.allow_outage:
-                    await self._carried(client, change.item)
+                    await self._carried(client, change.item, sender)
                 before = await _running_services(client)
             except SiteError as error:
                 done(change, error)
@@ -75,9 +75,15 @@ class Restart(MachineVerb):
             if not await make(client, change, sender, done, self.name, after=back):
                 raise Cancelled(f"the round ended at {change.item}, which did not come back")
 
-    async def _carried(self, client: SiteClient, machine: str) -> None:
+    async def _carried(self, client: SiteClient, machine: str, sender: Sender) -> None:
         """Wait until the others carry what *machine* does; raises `ServerFailed` where they don't in time."""
-        missing = await until_well(partial(uncarried, client, machine), self.wait)
+
+        async def look() -> str:
+            # While nothing is stopped yet, somebody who ends the run need not wait for it.
+            sender.begin()
+            return await uncarried(client, machine)
+
+        missing = await until_well(look, self.wait)
         if missing:
             raise ServerFailed(
                 f"it was not stopped, for the rest does not carry the load: {missing}",
@@ -112,7 +118,7 @@ async def uncarried(client: SiteClient, machine: str) -> str:
     except NotFound:
         # Without numbers for each machine, that the others run is all there is to know.
         return ""
-    alone = _alone(statistics, machine, carrying)
+    alone = left_alone(statistics, machine, carrying)
     if alone:
         # An instance that was made on demand is made on demand elsewhere too.
         least = await definitions(client, [service for service, _ in alone])
@@ -126,7 +132,7 @@ async def uncarried(client: SiteClient, machine: str) -> str:
     return ""
 
 
-def _alone(statistics: Sequence[Row], machine: str, carrying: set[str]) -> list[tuple[ServiceId, bool]]:
+def left_alone(statistics: Sequence[Row], machine: str, carrying: set[str]) -> list[tuple[ServiceId, bool]]:
     """Services with instances on *machine* and on none of *carrying*, and whether those could have any."""
     per_service: dict[str, list[Row]] = {}
     for row in statistics:

@@ -393,19 +393,24 @@ def wait(common: Common, limit: float, until: str) -> int:
     from fleet.cli.writing import write_report
     from fleet.client.settings import RetryPolicy
     from fleet.client.waiting import until_well
-    from fleet.errors import Unhealthy
-
-    async def work(client: SiteClient) -> list[Row]:
-        began = time.monotonic()
-        missing = await until_well(partial(not_up, client, upgraded=until == "upgraded"), limit)
-        if missing:
-            raise Unhealthy(
-                f"not {until} after {limit:g} s: {missing}", hint="wait longer, or look at the machine itself"
-            )
-        release = None if client.release is None else str(client.release)
-        return [{"state": until, "release": release, "waited": round(time.monotonic() - began, 1)}]
+    from fleet.errors import Cancelled, Unhealthy
 
     async def run(session: Session) -> Report:
+        async def missing_of(client: SiteClient) -> str:
+            if not session.stop.launching:
+                # Nothing is in flight that would have to come to an end.
+                raise Cancelled("the wait was ended")
+            return await not_up(client, upgraded=until == "upgraded")
+
+        async def work(client: SiteClient) -> list[Row]:
+            began = time.monotonic()
+            missing = await until_well(partial(missing_of, client), limit)
+            if missing:
+                hint = "wait longer, or look at the machine itself"
+                raise Unhealthy(f"not {until} after {limit:g} s: {missing}", hint=hint)
+            release = None if client.release is None else str(client.release)
+            return [{"state": until, "release": release, "waited": round(time.monotonic() - began, 1)}]
+
         return await session.selection.run(
             work,
             command="site wait",

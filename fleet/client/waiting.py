@@ -6,7 +6,16 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-from fleet.errors import ConfigFailed, Forbidden, LoginRefused, SiteError, TlsFailed, TokenRefused, VerifyFailed
+from fleet.errors import (
+    Cancelled,
+    ConfigFailed,
+    Forbidden,
+    LoginRefused,
+    SiteError,
+    TlsFailed,
+    TokenRefused,
+    VerifyFailed,
+)
 
 __all__ = ["until_well"]
 
@@ -14,7 +23,7 @@ FIRST = 0.1
 MOST = 5.0
 """Seconds between two looks: from the first of these, doubling, to the second."""
 
-FINAL = (ConfigFailed, Forbidden, LoginRefused, TokenRefused, VerifyFailed)
+FINAL = (Cancelled, ConfigFailed, Forbidden, LoginRefused, TokenRefused, VerifyFailed)
 """What no waiting mends."""
 
 

@@ -112,7 +112,7 @@ async def _machines(facts: Facts, limits: Limits) -> Finding:
             saw=told,
             wanted=wanted,
             # A machine's name is the site's text: encoded, nothing in it means anything to a shell.
-            advice=f"fleet call admin/machines/{path_part(down[0].name)}/start --change -s {facts.client.site.name}",
+            advice=f"fleet machines start {path_part(down[0].name)} -s {facts.client.site.name}",
             items=tuple(items),
         )
     if unread:
@@ -225,8 +225,7 @@ async def _mode(facts: Facts, limits: Limits) -> Finding:
         status="warning",
         saw="the site is READ_ONLY",
         wanted=wanted,
-        advice="once the maintenance is over: fleet call admin/mode/update -p siteMode=EDITABLE --change -s "
-        + facts.client.site.name,
+        advice=f"once the maintenance is over: fleet site mode EDITABLE -s {facts.client.site.name}",
     )
 
 
@@ -242,8 +241,8 @@ async def _license(facts: Facts, limits: Limits) -> Finding:
             status=limits.below(left / DAY),
             saw=f"the first licence ends in {days(left)}" if left >= 0 else f"a licence ended {days(-left)} ago",
             wanted=wanted,
-            advice="authorise the machines of the site with a new licence; see what it has: fleet call "
-            f"admin/system/licenses -s {facts.client.site.name}",
+            advice="authorise the machines of the site with a new licence; see what it has: fleet "
+            f"licenses list -s {facts.client.site.name}",
             items=tuple(dict.fromkeys(f"{name} {ends(end - now)}" for end, name in soon)),
         )
     if unread:
@@ -323,7 +322,8 @@ async def _machine_certificates(facts: Facts, limits: Limits) -> Finding:
             status=limits.below(soon[0][0] / DAY),
             saw=f"{len(soon)} of {counted(len(seen), 'certificate')} end soon, the first {ends(soon[0][0])}",
             wanted=wanted,
-            advice="import a new certificate on these machines and switch to it",
+            advice="import a new certificate on these machines and switch to it: fleet certificates list --sort daysLeft "
+            f"-s {facts.client.site.name}",
             items=(*(f"{name} {ends(left)}" for left, name in soon), *unread),
         )
     if unread:

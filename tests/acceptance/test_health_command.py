@@ -220,7 +220,7 @@ async def test_strict_makes_a_warning_count(simulate: Simulate, write_inventory:
     (outcome,) = json.loads(done.stdout)["outcomes"]
     assert (outcome["outcome"], outcome["error"]["kind"]) == ("failed", "unhealthy")
     assert outcome["error"]["message"] == "mode: the site is READ_ONLY"
-    assert "siteMode=EDITABLE" in outcome["error"]["hint"]
+    assert outcome["error"]["hint"].endswith("fleet site mode EDITABLE -s sim-0001")
     assert outcome["value"]["status"] == "warning"
 
 

@@ -10,7 +10,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
+
 from fleet.simulator import SimulatedSite, Simulator
+from tests.acceptance.terminals import Terminal
 from tests.processes import fleet
 
 Simulate = Callable[..., Awaitable[Simulator]]
@@ -180,3 +183,16 @@ async def test_a_site_that_does_not_come_up_in_time_fails_with_what_it_lacks(
     assert list(simulator.sites["sim-0002"].machines)[-1] in outcomes["sim-0002"]["error"]["message"]
     assert "not up after 1 s" in outcomes["sim-0003"]["error"]["message"]
     assert result.returncode == 1
+
+
+async def test_a_wait_ends_at_the_first_interrupt(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=1, machines=2, faults={"sim-0001": "machine-down"})
+    inventory = str(write_inventory(simulator))
+
+    def talk() -> int:
+        with Terminal("site", "wait", "--for", "10m", "-i", inventory, columns=200) as terminal:
+            terminal.wait_for("0/1 done")
+            terminal.type("\x03")
+            return terminal.end()
+
+    assert await anyio.to_thread.run_sync(talk) == 130

@@ -1,4 +1,4 @@
-"""Laws of what is compared before and after an upgrade, of names of machines, and of fingerprints."""
+"""Laws of what is compared before and after an upgrade, of names of machines, of the load that others carry, of fingerprints."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.bulk.machines import ChosenMachines
+from fleet.bulk.rolling import left_alone
 from fleet.health.before import compare, record_of
 from fleet.rows.certificates import fingerprint
 
@@ -59,3 +60,31 @@ def test_a_fingerprint_is_the_same_however_it_is_written(digest: bytes) -> None:
     pairs = [plain[place : place + 2] for place in range(0, 40, 2)]
     assert {fingerprint(text) for text in (plain, ":".join(pairs).upper(), " ".join(pairs))} == {plain}
     assert fingerprint(None) == ""
+
+
+counts = st.integers(0, 3)
+
+
+@given(st.lists(st.tuples(counts, counts, st.booleans()), min_size=2, max_size=4))
+def test_a_service_is_left_alone_where_only_the_stopped_machine_has_an_instance(
+    machines: list[tuple[int, int, bool]],
+) -> None:
+    rows = [
+        {
+            "service": "Roads.MapServer",
+            "machineName": f"M{place}",
+            "busy": busy,
+            "free": str(free),
+            "max": 4,
+            "isStatisticsAvailable": counted,
+        }
+        for place, (busy, free, counted) in enumerate(machines)
+    ]
+    running = {f"M{place}" for place in range(1, len(machines))}
+    here, *there = (busy + free if counted else 0 for busy, free, counted in machines)
+
+    found = left_alone(rows, "M0", running)
+
+    assert bool(found) == (here > 0 and sum(there) == 0)
+    assert [deployed for _, deployed in found] == [any(counted for _, _, counted in machines[1:])] * len(found)
+    assert bool(left_alone(rows, "M0", set())) == (here > 0)

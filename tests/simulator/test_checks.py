@@ -59,7 +59,7 @@ async def test_machines_are_told_by_wish_and_state(simulate: Simulate, write_inv
     dead = await one(simulate, write_inventory, "machines", die)
     assert (dead["status"], dead["saw"]) == ("critical", "1 of 2 should run and does not")
     assert dead["items"] == ["SIM-0001-B.SIMULATED.EXAMPLE is STOPPED"]
-    assert dead["advice"] == "fleet call admin/machines/SIM-0001-B.SIMULATED.EXAMPLE/start --change -s sim-0001"
+    assert dead["advice"] == "fleet machines start SIM-0001-B.SIMULATED.EXAMPLE -s sim-0001"
     well = await one(simulate, write_inventory, "machines", lambda site: None)
     assert (well["status"], well["saw"], well["advice"], well["items"]) == ("ok", "2 of 2 run", "", [])
 
@@ -122,7 +122,7 @@ async def test_the_mode_is_told(simulate: Simulate, write_inventory: Write) -> N
 
     found = await one(simulate, write_inventory, "mode", lock)
     assert (found["status"], found["saw"]) == ("warning", "the site is READ_ONLY")
-    assert found["advice"].endswith("fleet call admin/mode/update -p siteMode=EDITABLE --change -s sim-0001")
+    assert found["advice"].endswith("fleet site mode EDITABLE -s sim-0001")
     assert (await one(simulate, write_inventory, "mode", lambda site: None))["saw"] == "EDITABLE"
 
 

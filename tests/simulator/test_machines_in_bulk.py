@@ -189,8 +189,8 @@ async def test_a_run_that_is_stopped_leaves_no_machine_between_stop_and_start(
     async with Fleet.from_inventory(write_inventory(simulator), retry=PATIENCE) as fleet:
 
         class Watching(Restart):
-            async def _carried(self, client, machine):  # type: ignore[no-untyped-def]
-                await super()._carried(client, machine)
+            async def _carried(self, client, machine, sender):  # type: ignore[no-untyped-def]
+                await super()._carried(client, machine, sender)
                 if machine == next(iter(site.machines)):
                     return
                 stop.launch_no_more()
