@@ -158,7 +158,9 @@ def statistics(common: Common, services: tuple[str, ...], where: str | None) -> 
 def _change(common: Common, consent: Consent, verb: type, given: dict[str, Any]) -> int:
     picked = chosen(given["services"], given["where"], given["ignore_not_found"])
     switch = verb(picked, together=not given["one_by_one"])
-    return run_verb(common, consent, switch, none=nothing_fits(given["services"], given["where"]))
+    return run_verb(
+        common, consent, switch, none=nothing_fits(given["services"], given["where"], given["ignore_not_found"])
+    )
 
 
 one_by_one_option = click.option(
@@ -244,7 +246,9 @@ def stop(common: Common, consent: Consent, remember: str | None, add: bool, **gi
         verb = StopAndRemember(
             picked, not given["one_by_one"], memory=None if consent.dry_run else memory, set_name=remember
         )
-        return run_verb(common, consent, verb, none=nothing_fits(given["services"], given["where"]))
+        return run_verb(
+            common, consent, verb, none=nothing_fits(given["services"], given["where"], given["ignore_not_found"])
+        )
 
 
 @command.command(name="restart")
