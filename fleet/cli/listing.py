@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -166,9 +166,24 @@ def list_table(
     columns = frozenset(costly | cheap) if costly else None
     times = [column.name for column in table.columns if column.type == "time"]
 
+    wanted = wanted or EVERYTHING
+    services: dict[str, list[str]] = {}
+
     async def read(client: SiteClient) -> Sequence[Any]:
-        rows = await table.read(client, replace(wanted or EVERYTHING, columns=columns))
+        rows = await table.read(client, replace(wanted, columns=columns))
+        if table.name == "services" and wanted.folders is None:
+            services[client.site.name] = [row["service"] for row in rows]
         return rows if fits is None else [row for row in rows if fits(row)]
 
     options.setdefault("times", times)
-    return list_rows(common, read, name=name, where=found, shown=shown, columns=table.names, **options)
+    status = list_rows(common, read, name=name, where=found, shown=shown, columns=table.names, **options)
+    _remember(services)
+    return status
+
+
+def _remember(services: Mapping[str, Sequence[str]]) -> None:
+    """Keep the names of all services of some sites, for the shell to complete."""
+    from fleet.history.names import remember
+
+    for site, names in services.items():
+        remember(site, names)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.common import Common
+from fleet.cli.common import Common, completed_by
 from fleet.cli.listing import condition, list_table
 from fleet.errors import UsageError
 
@@ -32,8 +32,8 @@ __all__ = [
     "services_needed",
 ]
 
-services_argument = click.argument("services", nargs=-1)
-services_needed = click.argument("services", nargs=-1, required=True)
+services_argument = click.argument("services", nargs=-1, shell_complete=completed_by("services"))
+services_needed = click.argument("services", nargs=-1, required=True, shell_complete=completed_by("services"))
 missing_option = click.option("--ignore-not-found", is_flag=True, help="A service that is not there is no failure.")
 
 LIST_FILE_CAP = 16 * 1024 * 1024
