@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from typing import Any
 
 from fleet.audit import AuditLog
@@ -14,10 +16,10 @@ from fleet.errors import AuditFailed, Cancelled, FateUnknown, ServerFailed, Site
 from fleet.fanout.engine import Progress, Skipped, Work
 from fleet.fanout.fleet import Selection
 from fleet.fanout.stop import Stop
-from fleet.outcome import Outcome, error_object, outcome_of
+from fleet.outcome import NotReached, Outcome, error_object, outcome_of
 from fleet.report import Report
 
-__all__ = ["apply", "change", "plan", "planning"]
+__all__ = ["apply", "change", "not_begun", "plan", "planning"]
 
 
 def planning(verb: Verb, plans: dict[str, Planned]) -> Work:
@@ -49,6 +51,35 @@ async def plan(selection: Selection, verb: Verb, **options: Any) -> tuple[Report
     plans: dict[str, Planned] = {}
     report = await selection.run(planning(verb, plans), command=verb.name, dry_run=True, **options)
     return report, plans
+
+
+def not_begun(report: Report) -> Report:
+    """*report* of a dry run as that of a change which was stopped while it was planned: what would change was not run."""
+    outcomes = [_not_begun(outcome) for outcome in report.outcomes]
+    return replace(
+        report,
+        dry_run=False,
+        outcomes=outcomes,
+        counts=Counter(outcome.outcome for outcome in outcomes),
+        names={outcome.site: outcome.outcome for outcome in outcomes},
+    )
+
+
+def _not_begun(outcome: Outcome) -> Outcome:
+    if not isinstance(outcome.value, Mapping) or "changes" not in outcome.value:
+        return outcome
+    words = {"noop": "noop", "change": "not_run", "impossible": "failed"}
+    value = {
+        "changes": [
+            {key: told for key, told in one.items() if key != "state"} | {"outcome": words[one["state"]]}
+            for one in outcome.value["changes"]
+        ]
+    }
+    if outcome.outcome != "changed":
+        return replace(outcome, value=value)
+    error = Cancelled("the run was stopped before anything was sent")
+    attempts, elapsed, at = outcome.attempts, outcome.elapsed, outcome.at
+    return NotReached(site=outcome.site, error=error, value=value, attempts=attempts, elapsed=elapsed, at=at)
 
 
 async def apply(
