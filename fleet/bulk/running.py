@@ -69,7 +69,11 @@ async def apply(
     Protected sites are skipped unless they are in *allowed*. *audit* records every change. A site's value is
     `{"changes": [{"item", "old", "new", "outcome", …}]}` with an outcome of its own for each change.
     """
-    work = _applying(verb, plans, audit, allowed, stop)
+    if progress is not None and plans is not None:
+        chosen = [plans[site.name] for site in selection.sites if site.name in plans]
+        steps = sum(len(planned.pending) for planned in chosen)
+        progress.expect(steps, verb.thing, selection.fleet.clients.clock())
+    work = _applying(verb, plans, audit, allowed, stop, progress)
     return await selection.run(work, command=verb.name, stop=stop, progress=progress, on_outcome=on_outcome, **options)
 
 
@@ -84,8 +88,9 @@ def _applying(
     audit: AuditLog | None,
     allowed: Collection[str],
     stop: Stop | None,
+    progress: Progress | None,
 ) -> Work:
-    sender = Sender(audit, stop)
+    sender = Sender(audit, stop, progress)
 
     async def work(client: SiteClient) -> Answer[Any]:
         name = client.site.name
@@ -97,8 +102,14 @@ def _applying(
         planned = Planned(name, changes)
         results = _Results(planned, verb.tells)
         client.partial = lambda error: results.value(error)
+
+        def done(one: Change, result: Answer[Any] | BaseException) -> None:
+            results.done(one, result)
+            if progress is not None:
+                progress.steps += 1
+
         try:
-            await verb.carry_out(client, planned.pending, sender, results.done)
+            await verb.carry_out(client, planned.pending, sender, done)
         except Stopping:
             results.rest("not_run", Cancelled("the run was stopped before this one's turn"))
         except AuditFailed as error:

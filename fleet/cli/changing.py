@@ -136,6 +136,7 @@ def _changed(
         from fleet.fanout.fleet import Selection
 
         selection, fleet = session.selection, session.fleet
+        session.progress.again(len(selection), "planning")
         audit.mask = fleet.clients.masked
         if begin is not None:
             await begin(session)
