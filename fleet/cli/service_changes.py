@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from fleet.cli.changing import Consent, change_options, run_verb
-from fleet.cli.common import Common
+from fleet.cli.common import Common, completed_by
 from fleet.cli.listing import where_option
 from fleet.cli.service_options import chosen, missing_option, nothing_fits, services_needed
 from fleet.errors import UsageError
@@ -119,7 +119,7 @@ def delete(common: Common, consent: Consent, **given: Any) -> int:
 
 
 @click.command(name="rename")
-@click.argument("service")
+@click.argument("service", shell_complete=completed_by("services"))
 @click.argument("new_name", metavar="NEWNAME")
 @change_options
 def rename(common: Common, consent: Consent, service: str, new_name: str) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fleet.cli.changing import Consent, change_options, run_verb
-from fleet.cli.common import DURATION, Common, output_option, run_options
+from fleet.cli.common import DURATION, Common, completed_by, output_option, run_options
 from fleet.cli.listing import list_rows, where_option
 from fleet.cli.service_changes import delete, edit, provider, rename
 from fleet.cli.service_jobs import jobs
@@ -173,7 +173,12 @@ one_by_one_option = click.option(
 @where_option
 @missing_option
 @one_by_one_option
-@click.option("--remembered", metavar="SET", help="Those that a stop with --remember SET has stopped, and no others.")
+@click.option(
+    "--remembered",
+    metavar="SET",
+    shell_complete=completed_by("remembered_sets"),
+    help="Those that a stop with --remember SET has stopped, and no others.",
+)
 @change_options
 def start(common: Common, consent: Consent, remembered: str | None, **given: Any) -> int:
     """Start services; what runs already is left alone.
