@@ -92,10 +92,10 @@ def root_folder(name: Any) -> str:
     return name.strip("/") if isinstance(name, str) else ""
 
 
-def path_name(name: str) -> str:
-    """*name* out of a site's answer; raises `BadAnswer` for `.` and `..`, which no part of a path may be."""
-    if name in (".", ".."):
-        raise BadAnswer(f"the answer names {name!r}, which can't be part of a path")
+def path_name(name: Any) -> str:
+    """*name* out of a site's answer; raises `BadAnswer` for what no part of a path may be: `.`, `..`, and no text."""
+    if not isinstance(name, str) or name in ("", ".", ".."):
+        raise BadAnswer(f"the answer names {str(name)[:200]!r}, which can't be part of a path")
     return name
 
 
