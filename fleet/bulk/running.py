@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from typing import Any
 
 from fleet.audit import AuditLog
@@ -14,10 +16,10 @@ from fleet.errors import AuditFailed, Cancelled, FateUnknown, ServerFailed, Site
 from fleet.fanout.engine import Progress, Skipped, Work
 from fleet.fanout.fleet import Selection
 from fleet.fanout.stop import Stop
-from fleet.outcome import Outcome, error_object, outcome_of
+from fleet.outcome import NotReached, Outcome, error_object, outcome_of
 from fleet.report import Report
 
-__all__ = ["apply", "change", "plan", "planning"]
+__all__ = ["apply", "change", "not_begun", "plan", "planning"]
 
 
 def planning(verb: Verb, plans: dict[str, Planned]) -> Work:
@@ -51,6 +53,35 @@ async def plan(selection: Selection, verb: Verb, **options: Any) -> tuple[Report
     return report, plans
 
 
+def not_begun(report: Report) -> Report:
+    """*report* of a dry run as that of a change which was stopped while it was planned: what would change was not run."""
+    outcomes = [_not_begun(outcome) for outcome in report.outcomes]
+    return replace(
+        report,
+        dry_run=False,
+        outcomes=outcomes,
+        counts=Counter(outcome.outcome for outcome in outcomes),
+        names={outcome.site: outcome.outcome for outcome in outcomes},
+    )
+
+
+def _not_begun(outcome: Outcome) -> Outcome:
+    if not isinstance(outcome.value, Mapping) or "changes" not in outcome.value:
+        return outcome
+    words = {"noop": "noop", "change": "not_run", "impossible": "failed"}
+    value = {
+        "changes": [
+            {key: told for key, told in one.items() if key != "state"} | {"outcome": words[one["state"]]}
+            for one in outcome.value["changes"]
+        ]
+    }
+    if outcome.outcome != "changed":
+        return replace(outcome, value=value)
+    error = Cancelled("the run was stopped before anything was sent")
+    attempts, elapsed, at = outcome.attempts, outcome.elapsed, outcome.at
+    return NotReached(site=outcome.site, error=error, value=value, attempts=attempts, elapsed=elapsed, at=at)
+
+
 async def apply(
     selection: Selection,
     verb: Verb,
@@ -69,7 +100,11 @@ async def apply(
     Protected sites are skipped unless they are in *allowed*. *audit* records every change. A site's value is
     `{"changes": [{"item", "old", "new", "outcome", …}]}` with an outcome of its own for each change.
     """
-    work = _applying(verb, plans, audit, allowed, stop)
+    if progress is not None and plans is not None:
+        chosen = [plans[site.name] for site in selection.sites if site.name in plans]
+        steps = sum(len(planned.pending) for planned in chosen)
+        progress.expect(steps, verb.thing, selection.fleet.clients.clock())
+    work = _applying(verb, plans, audit, allowed, stop, progress)
     return await selection.run(work, command=verb.name, stop=stop, progress=progress, on_outcome=on_outcome, **options)
 
 
@@ -84,8 +119,9 @@ def _applying(
     audit: AuditLog | None,
     allowed: Collection[str],
     stop: Stop | None,
+    progress: Progress | None,
 ) -> Work:
-    sender = Sender(audit, stop)
+    sender = Sender(audit, stop, progress)
 
     async def work(client: SiteClient) -> Answer[Any]:
         name = client.site.name
@@ -97,8 +133,14 @@ def _applying(
         planned = Planned(name, changes)
         results = _Results(planned, verb.tells)
         client.partial = lambda error: results.value(error)
+
+        def done(one: Change, result: Answer[Any] | BaseException) -> None:
+            results.done(one, result)
+            if progress is not None:
+                progress.steps += 1
+
         try:
-            await verb.carry_out(client, planned.pending, sender, results.done)
+            await verb.carry_out(client, planned.pending, sender, done)
         except Stopping:
             results.rest("not_run", Cancelled("the run was stopped before this one's turn"))
         except AuditFailed as error:

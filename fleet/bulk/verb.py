@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 from fleet.admin.operation import Operation
@@ -11,6 +12,7 @@ from fleet.audit import AuditLog
 from fleet.bulk.change import Change
 from fleet.client.site import Answer, SiteClient
 from fleet.errors import SiteError
+from fleet.fanout.engine import Progress
 from fleet.fanout.stop import Stop
 from fleet.outcome import REACHED, outcome_of
 
@@ -30,9 +32,12 @@ class Stopping(Exception):
 class Sender:
     """Sends the changes of one run, with a record of each where an audit log is kept."""
 
-    def __init__(self, audit: AuditLog | None = None, stop: Stop | None = None) -> None:
+    def __init__(
+        self, audit: AuditLog | None = None, stop: Stop | None = None, progress: Progress | None = None
+    ) -> None:
         self._audit = audit
         self._stop = stop
+        self._progress = progress
 
     def begin(self) -> None:
         """To be called before each change: raises `Stopping` where nothing new is to be begun."""
@@ -41,13 +46,17 @@ class Sender:
 
     def to_the_end(self) -> Sender:
         """The same for the second half of what was begun: it is sent although the run was stopped meanwhile."""
-        return Sender(self._audit)
+        return Sender(self._audit, None, self._progress)
 
     async def send(self, client: SiteClient, operation: Operation[Any]) -> Answer[Any]:
         """The answer to *operation*; raises the `SiteError` it came to, or `AuditFailed` with nothing sent."""
         if self._audit is None or not operation.changes:
-            return await client.ask(operation)
-        return await self._audit.carry_out(client, operation)
+            answer = await client.ask(operation)
+        else:
+            answer = await self._audit.carry_out(client, operation)
+        if self._progress is not None and operation.files:
+            self._progress.moved += sum(map(_size, operation.files.values()))
+        return answer
 
 
 class Verb(ABC):
@@ -123,6 +132,15 @@ async def make(
         client.change_in_flight = None
         done(change, answer)
     return True
+
+
+def _size(file: Path | bytes) -> int:
+    if isinstance(file, bytes):
+        return len(file)
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _both(first: Answer[Any], second: Answer[Any]) -> Answer[Any]:

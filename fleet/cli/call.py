@@ -12,7 +12,6 @@ import click
 from fleet.cli.asking import can_ask, confirm_change
 from fleet.cli.common import Common, completed_by, output_option, run_options
 from fleet.errors import AuditFailed, UsageError
-from fleet.protocol.message import FILE_CAP
 
 if TYPE_CHECKING:
     from fleet.admin.catalogue import Entry
@@ -60,6 +59,8 @@ def _parameters(pairs: tuple[str, ...], entry: Entry | None) -> tuple[dict[str, 
 
 def _file(key: str, value: str) -> Path:
     """The file that *value* names; raises `UsageError` where it can't be read, or is too large."""
+    from fleet.protocol.message import FILE_CAP
+
     if not value.startswith("@"):
         raise UsageError(f"{key} is a file: write -p {key}=@PATH")
     path = Path(value[1:])

@@ -132,16 +132,21 @@ def _changed(
     common: Common, consent: Consent, verb: Verb, audit: AuditLog, none: Any, begin: Any
 ) -> Callable[[Session], Awaitable[Report]]:
     async def work(session: Session) -> Report:
-        from fleet.bulk import apply, plan
+        from fleet.bulk import apply, not_begun, plan
         from fleet.fanout.fleet import Selection
 
         selection, fleet = session.selection, session.fleet
+        session.progress.again(len(selection), "planning")
         audit.mask = fleet.clients.masked
         if begin is not None:
             await begin(session)
         first, plans = await plan(selection, verb, stop=session.stop, progress=session.progress)
         if first.interrupted:
-            return replace(first, dry_run=False)
+            first = not_begun(first)
+            if session.lines is not None:
+                for outcome in first.outcomes:
+                    session.lines(outcome)
+            return first
         _refuse_nothing(none, plans)
         touched = [site for site in selection.sites if site.name in plans and plans[site.name].pending]
         with session.asking():

@@ -24,6 +24,7 @@ __all__ = [
     "operations",
     "parameters",
     "paths",
+    "remembered_sets",
     "selectors",
     "services",
     "sites",
@@ -228,6 +229,16 @@ def services(ctx: click.Context, incomplete: str) -> Iterator[tuple[str, str | N
     for name in [*folders, *known]:
         if name.startswith(incomplete):
             yield name, None
+
+
+@_quietly
+def remembered_sets(ctx: click.Context, incomplete: str) -> Iterator[tuple[str, str | None]]:
+    """Names of the sets of services that were remembered when they were stopped."""
+    from fleet.history.sets import sets
+
+    for one in sets():
+        if one.name.startswith(incomplete):
+            yield one.name, one.began
 
 
 @_quietly

@@ -55,11 +55,13 @@ def _named(items: tuple[str, ...]) -> Named:
     return Named(items, lambda text: NamePatterns((text,)).match, "data item")
 
 
-def _nothing_fits(items: tuple[str, ...], where: str | None) -> Callable[[dict[str, Planned]], str | None]:
-    """What `run_verb` asks with all plans: a sentence where no item on any site is meant."""
+def _nothing_fits(
+    items: tuple[str, ...], where: str | None, ignored: bool
+) -> Callable[[dict[str, Planned]], str | None]:
+    """What `run_verb` asks with all plans: a sentence where no item on any site is meant, unless that is *ignored*."""
 
     def told(plans: dict[str, Planned]) -> str | None:
-        if any(planned.changes for planned in plans.values()):
+        if ignored or any(planned.changes for planned in plans.values()):
             return None
         what = " or ".join(items) if items else "what was asked for"
         return f"{what} fits no data item{f' with {where}' if where else ''} on any of the sites that answered"
@@ -219,7 +221,7 @@ def unregister(common: Common, consent: Consent, items: tuple[str, ...], force: 
     from fleet.bulk.data import Unregister
 
     verb = Unregister(_meant(items, given["where"], given["ignore_not_found"], given["managed"]), force)
-    return run_verb(common, consent, verb, none=_nothing_fits(items, given["where"]))
+    return run_verb(common, consent, verb, none=_nothing_fits(items, given["where"], given["ignore_not_found"]))
 
 
 @command.command(name="repoint")
@@ -269,7 +271,7 @@ def repoint(
         _password(password_from),
         check=validate,
     )
-    return run_verb(common, consent, verb, none=_nothing_fits(items, given["where"]))
+    return run_verb(common, consent, verb, none=_nothing_fits(items, given["where"], given["ignore_not_found"]))
 
 
 def _password(source: str | None) -> Any:

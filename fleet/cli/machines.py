@@ -46,11 +46,13 @@ def chosen(machines: tuple[str, ...], where: str | None = None, ignore_not_found
     return ChosenMachines(machines, condition(where, MACHINES.names), ignore_not_found)
 
 
-def nothing_fits(machines: tuple[str, ...], where: str | None = None) -> Callable[[dict[str, Planned]], str | None]:
-    """What `run_verb` asks with all plans: a sentence where no machine of any site is meant."""
+def nothing_fits(
+    machines: tuple[str, ...], where: str | None = None, ignored: bool = False
+) -> Callable[[dict[str, Planned]], str | None]:
+    """What `run_verb` asks with all plans: a sentence where no machine of any site is meant, unless that is *ignored*."""
 
     def told(plans: dict[str, Planned]) -> str | None:
-        if any(planned.changes for planned in plans.values()):
+        if ignored or any(planned.changes for planned in plans.values()):
             return None
         fits = f"{' or '.join(machines) or 'what was asked for'} fits no machine" + (f" with {where}" if where else "")
         return f"{fits} on any of {len(plans)} sites" if len(plans) > 1 else f"{fits} of {next(iter(plans))}"
@@ -136,7 +138,9 @@ def start(common: Common, consent: Consent, **given: Any) -> int:
     from fleet.bulk.machines import Start
 
     picked = chosen(given["machines"], given["where"], given["ignore_not_found"])
-    return run_verb(common, consent, Start(picked), none=nothing_fits(given["machines"], given["where"]))
+    return run_verb(
+        common, consent, Start(picked), none=nothing_fits(given["machines"], given["where"], given["ignore_not_found"])
+    )
 
 
 @command.command(name="stop")
@@ -156,7 +160,9 @@ def stop(common: Common, consent: Consent, **given: Any) -> int:
 
     picked = chosen(given["machines"], given["where"], given["ignore_not_found"])
     verb = Stop(picked, allow_outage=given["allow_outage"])
-    return run_verb(common, consent, verb, none=nothing_fits(given["machines"], given["where"]))
+    return run_verb(
+        common, consent, verb, none=nothing_fits(given["machines"], given["where"], given["ignore_not_found"])
+    )
 
 
 @command.command(name="restart")
@@ -188,7 +194,9 @@ def restart(common: Common, consent: Consent, **given: Any) -> int:
 
     picked = chosen(given["machines"], given["where"], given["ignore_not_found"])
     verb = Restart(picked, allow_outage=given["allow_outage"], wait=given["wait"])
-    return run_verb(common, consent, verb, none=nothing_fits(given["machines"], given["where"]))
+    return run_verb(
+        common, consent, verb, none=nothing_fits(given["machines"], given["where"], given["ignore_not_found"])
+    )
 
 
 @command.command(name="edit")
@@ -211,7 +219,9 @@ def edit(common: Common, consent: Consent, **given: Any) -> int:
     settings = pairs(given["settings"])
     picked = chosen(given["machines"], given["where"], given["ignore_not_found"])
     verb = Edit(picked, settings=settings)
-    return run_verb(common, consent, verb, none=nothing_fits(given["machines"], given["where"]))
+    return run_verb(
+        common, consent, verb, none=nothing_fits(given["machines"], given["where"], given["ignore_not_found"])
+    )
 
 
 def pairs(texts: tuple[str, ...]) -> dict[str, str]:
@@ -241,7 +251,12 @@ def synchronize(common: Common, consent: Consent, **given: Any) -> int:
     from fleet.bulk.machine_settings import Synchronize
 
     picked = chosen(given["machines"], given["where"], given["ignore_not_found"])
-    return run_verb(common, consent, Synchronize(picked), none=nothing_fits(given["machines"], given["where"]))
+    return run_verb(
+        common,
+        consent,
+        Synchronize(picked),
+        none=nothing_fits(given["machines"], given["where"], given["ignore_not_found"]),
+    )
 
 
 @command.command(name="unregister")
@@ -258,7 +273,12 @@ def unregister(common: Common, consent: Consent, **given: Any) -> int:
     from fleet.bulk.machine_settings import Unregister
 
     picked = chosen(given["machines"], given["where"], given["ignore_not_found"])
-    return run_verb(common, consent, Unregister(picked), none=nothing_fits(given["machines"], given["where"]))
+    return run_verb(
+        common,
+        consent,
+        Unregister(picked),
+        none=nothing_fits(given["machines"], given["where"], given["ignore_not_found"]),
+    )
 
 
 @command.command(name="register")

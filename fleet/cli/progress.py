@@ -38,15 +38,30 @@ def line_of(progress: Progress, started: float, now: float, width: int, limits: 
     oldest = sorted(progress.running.items(), key=lambda item: item[1])[:SLOWEST]
     slow = [f"{name} {now - since:.0f} s" for name, since in oldest]
     done = f"{progress.done}/{progress.total} done"
-    counts = [done, failed, running]
-    tries = [[*counts, about, f"slowest {', '.join(slow[:count])}"] for count in range(len(slow), 0, -1)]
-    tries += [[*counts, about], [*counts, left], [done, failed, left], [done, left]]
+    brief = done
+    if progress.all_steps:
+        steps = f"{min(progress.steps, progress.all_steps)}/{progress.all_steps}"
+        brief = f"{steps} done"
+        done = f"{steps} {progress.thing}s on {progress.done}/{progress.total} sites"
+    moved = _bytes(progress.moved) if progress.moved else ""
+    counts = [progress.stage, done, failed, running]
+    tries = [[*counts, moved, about, f"slowest {', '.join(slow[:count])}"] for count in range(len(slow), 0, -1)]
+    tries += [[*counts, moved, about], [*counts, moved, left], [*counts, left], [done, failed, running, left]]
+    tries += [[done, failed, left], [done, left], [brief, left]]
     for parts in tries:
         for between in (" · ", ", "):
             line = between.join(filter(None, parts))
             if width_of(line) <= width:
                 return line
-    return fitted(done, width)
+    return fitted(brief, width)
+
+
+def _bytes(count: int) -> str:
+    """*count* bytes as exactly as somebody who waits needs it."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}" if count < 10 * size else f"{count / size:.0f} {unit}"
+    return f"{count} B"
 
 
 def _about(seconds: float) -> str:
@@ -69,8 +84,12 @@ def time_left(progress: Progress, started: float, now: float, limits: Limits) ->
     """About how many seconds a run will go on; None while nothing is known.
 
     A site that waits takes as long as the finished ones did on average. A site that runs takes what is missing to that;
-    one that runs longer already is expected to take as long again, but no longer than one request may.
+    one that runs longer already is expected to take as long again, but no longer than one request may. Where steps within
+    sites are counted, the rest of them goes on as they went until now.
     """
+    if 0 < progress.steps < progress.all_steps:
+        pace = (now - progress.began) / progress.steps
+        return min(max(0.0, pace * (progress.all_steps - progress.steps)), max(0.0, limits.deadline - now))
     if not progress.done or progress.done >= progress.total:
         return None
     usual = progress.spent / progress.done

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from fleet.cli.changing import Consent, change_options, run_verb
-from fleet.cli.common import Common
+from fleet.cli.common import Common, completed_by
 from fleet.cli.listing import where_option
 from fleet.cli.service_options import chosen, missing_option, nothing_fits, services_needed
 from fleet.errors import UsageError
@@ -58,7 +58,12 @@ def edit(common: Common, consent: Consent, **given: Any) -> int:
     if not edits.to_dict().keys() - {"force"}:
         raise UsageError("there is nothing to change: give --set, --enable, --disable or --capabilities")
     picked = chosen(given["services"], given["where"], given["ignore_not_found"])
-    return run_verb(common, consent, Edit(picked, edits), none=nothing_fits(given["services"], given["where"]))
+    return run_verb(
+        common,
+        consent,
+        Edit(picked, edits),
+        none=nothing_fits(given["services"], given["where"], given["ignore_not_found"]),
+    )
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -87,7 +92,9 @@ def provider(common: Common, consent: Consent, **given: Any) -> int:
 
     picked = chosen(given["services"], given["where"], given["ignore_not_found"])
     verb = MoveRuntime(picked, given["runtime"])
-    return run_verb(common, consent, verb, none=nothing_fits(given["services"], given["where"]))
+    return run_verb(
+        common, consent, verb, none=nothing_fits(given["services"], given["where"], given["ignore_not_found"])
+    )
 
 
 @click.command(name="delete")
@@ -106,11 +113,13 @@ def delete(common: Common, consent: Consent, **given: Any) -> int:
     from fleet.bulk.removals import Delete
 
     picked = chosen(given["services"], given["where"], given["ignore_not_found"])
-    return run_verb(common, consent, Delete(picked), none=nothing_fits(given["services"], given["where"]))
+    return run_verb(
+        common, consent, Delete(picked), none=nothing_fits(given["services"], given["where"], given["ignore_not_found"])
+    )
 
 
 @click.command(name="rename")
-@click.argument("service")
+@click.argument("service", shell_complete=completed_by("services"))
 @click.argument("new_name", metavar="NEWNAME")
 @change_options
 def rename(common: Common, consent: Consent, service: str, new_name: str) -> int:

@@ -85,11 +85,13 @@ def _meant(services: Sequence[str], where: str | None = None) -> str:
     return (" or ".join(shown) if shown else "what was asked for") + (f" with {where}" if where else "")
 
 
-def nothing_fits(services: Sequence[str], where: str | None) -> Callable[[dict[str, Planned]], str | None]:
-    """What `run_verb` asks with all plans: a sentence where no service on any site is meant."""
+def nothing_fits(
+    services: Sequence[str], where: str | None, ignored: bool = False
+) -> Callable[[dict[str, Planned]], str | None]:
+    """What `run_verb` asks with all plans: a sentence where no service on any site is meant, unless that is *ignored*."""
 
     def told(plans: dict[str, Planned]) -> str | None:
-        if any(planned.changes for planned in plans.values()):
+        if ignored or any(planned.changes for planned in plans.values()):
             return None
         what = " or ".join(services) if services else "what was asked for"
         fits = f"{what} fits no service" + (f" with {where}" if where else "")

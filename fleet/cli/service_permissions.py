@@ -128,7 +128,9 @@ def _grant(common: Common, consent: Consent, given: dict[str, Any], *, allowed: 
     if given["role"] is None:
         raise UsageError("which role? give its name, or --from-file")
     verb = Grant(_chosen(given), given["folders"], role=given["role"], allowed=allowed)
-    return run_verb(common, consent, verb, none=nothing_fits(given["services"], given["where"]))
+    return run_verb(
+        common, consent, verb, none=nothing_fits(given["services"], given["where"], given["ignore_not_found"])
+    )
 
 
 def _chosen(given: dict[str, Any]) -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.common import Common, output_option, row_options
+from fleet.cli.common import Common, completed_by, output_option, row_options
 
 if TYPE_CHECKING:
     pass
@@ -47,7 +47,7 @@ def list_(**given: Any) -> None:
 
 
 @sets.command(name="show")
-@click.argument("name")
+@click.argument("name", shell_complete=completed_by("remembered_sets"))
 @output_option()
 @row_options
 def show(name: str, **given: Any) -> None:
@@ -68,7 +68,7 @@ def show(name: str, **given: Any) -> None:
 
 
 @sets.command(name="delete")
-@click.argument("name")
+@click.argument("name", shell_complete=completed_by("remembered_sets"))
 def delete(name: str) -> None:
     """Forget a set; no site is changed."""
     from fleet.history.sets import delete_set

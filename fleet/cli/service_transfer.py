@@ -180,4 +180,10 @@ def copy_settings(common: Common, consent: Consent, **given: Any) -> int:
             raise UsageError(f"{source.site} can't be read, and nothing was sent: {error.message}") from None
 
     verb = CopySettings(source, picked, _parts(given["only"]))
-    return run_verb(common, consent, verb, none=nothing_fits(given["services"], given["where"]), begin=begin)
+    return run_verb(
+        common,
+        consent,
+        verb,
+        none=nothing_fits(given["services"], given["where"], given["ignore_not_found"]),
+        begin=begin,
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fleet.cli.changing import Consent, change_options, run_verb
-from fleet.cli.common import DURATION, Common, output_option, run_options
+from fleet.cli.common import DURATION, Common, completed_by, output_option, run_options
 from fleet.cli.listing import list_rows, where_option
 from fleet.cli.service_changes import delete, edit, provider, rename
 from fleet.cli.service_jobs import jobs
@@ -158,7 +158,9 @@ def statistics(common: Common, services: tuple[str, ...], where: str | None) -> 
 def _change(common: Common, consent: Consent, verb: type, given: dict[str, Any]) -> int:
     picked = chosen(given["services"], given["where"], given["ignore_not_found"])
     switch = verb(picked, together=not given["one_by_one"])
-    return run_verb(common, consent, switch, none=nothing_fits(given["services"], given["where"]))
+    return run_verb(
+        common, consent, switch, none=nothing_fits(given["services"], given["where"], given["ignore_not_found"])
+    )
 
 
 one_by_one_option = click.option(
@@ -171,7 +173,12 @@ one_by_one_option = click.option(
 @where_option
 @missing_option
 @one_by_one_option
-@click.option("--remembered", metavar="SET", help="Those that a stop with --remember SET has stopped, and no others.")
+@click.option(
+    "--remembered",
+    metavar="SET",
+    shell_complete=completed_by("remembered_sets"),
+    help="Those that a stop with --remember SET has stopped, and no others.",
+)
 @change_options
 def start(common: Common, consent: Consent, remembered: str | None, **given: Any) -> int:
     """Start services; what runs already is left alone.
@@ -244,7 +251,9 @@ def stop(common: Common, consent: Consent, remember: str | None, add: bool, **gi
         verb = StopAndRemember(
             picked, not given["one_by_one"], memory=None if consent.dry_run else memory, set_name=remember
         )
-        return run_verb(common, consent, verb, none=nothing_fits(given["services"], given["where"]))
+        return run_verb(
+            common, consent, verb, none=nothing_fits(given["services"], given["where"], given["ignore_not_found"])
+        )
 
 
 @command.command(name="restart")

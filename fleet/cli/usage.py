@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.common import DURATION, Common, output_option, run_options
+from fleet.cli.common import DURATION, Common, completed_by, output_option, run_options
 from fleet.cli.listing import check_columns, condition, list_rows, where_option
 from fleet.errors import AuditFailed, ServerFailed, UsageError
 
@@ -24,7 +24,7 @@ __all__ = ["command"]
 
 KEYS = ("service", "day", "hour", "site", "folder", "type")
 
-services_argument = click.argument("services", nargs=-1)
+services_argument = click.argument("services", nargs=-1, shell_complete=completed_by("services"))
 since_option = click.option(
     "--since", type=DURATION, default="7d", show_default=True, help="How far back, in whole days (or hours) of UTC."
 )

@@ -38,21 +38,37 @@ BACKLOG = 1000
 class Progress:
     """How a run stands, for whoever shows it: counts, and since when each running site runs (monotonic seconds).
 
-    `spent` is how many seconds the finished sites took together.
+    `spent` is how many seconds the finished sites took together. Of work that has parts within a site, `steps` of
+    `all_steps` are done, each of which is a `thing`, such as a service; `began` is when the first could be (monotonic
+    seconds). `moved` is how many bytes were sent, or kept. `stage` says which part of the run this is, such as wave 2/5.
     """
 
-    __slots__ = ("done", "failed", "running", "spent", "total")
+    __slots__ = (
+        "all_steps",
+        "began",
+        "done",
+        "failed",
+        "moved",
+        "running",
+        "spent",
+        "stage",
+        "steps",
+        "thing",
+        "total",
+    )
 
     def __init__(self, total: int) -> None:
-        self.total = total
-        self.done = 0
-        self.failed = 0
-        self.spent = 0.0
         self.running: dict[str, float] = {}
+        self.again(total)
 
-    def again(self, total: int) -> None:
-        """Begin anew, with *total* sites: the run has a second half."""
-        self.total, self.done, self.failed, self.spent = total, 0, 0, 0.0
+    def again(self, total: int, stage: str = "") -> None:
+        """Begin anew, with *total* sites: the run has a further part, *stage*."""
+        self.total, self.done, self.failed, self.spent, self.stage = total, 0, 0, 0.0, stage
+        self.steps, self.all_steps, self.thing, self.began, self.moved = 0, 0, "", 0.0, 0
+
+    def expect(self, steps: int, thing: str, now: float) -> None:
+        """There are *steps* things to be done on all sites together, from *now* on."""
+        self.steps, self.all_steps, self.thing, self.began = 0, steps, thing, now
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ TABLES: dict[str, str] = {
     "licences": "fleet.rows.licences:LICENCES",
     "logs": "fleet.rows.logs:LOGS",
     "machines": "fleet.rows.machines:MACHINES",
+    "manifests": "fleet.rows.manifests:MANIFESTS",
     "members": "fleet.rows.accounts:MEMBERS",
     "roles": "fleet.rows.accounts:ROLES",
     "security": "fleet.rows.security:SECURITY",

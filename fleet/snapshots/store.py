@@ -415,6 +415,11 @@ class Writer:
         self._pack = store._new_pack()
         self._new: set[bytes] = set()
 
+    @property
+    def size(self) -> int:
+        """Bytes that it added to the store until now."""
+        return self._pack.size
+
     def put(self, value: Any) -> str:
         """Keep *value*, a JSON value, once; its digest in hex."""
         data = encoded(value)

@@ -42,8 +42,14 @@ async def save(
     counts = {"pieces": 0, "failed": 0}
     with store.writing(name=name) as writer:
 
+        def put(value: Any) -> str:
+            digest = writer.put(value)
+            if progress is not None:
+                progress.moved = writer.size
+            return digest
+
         async def work(client: SiteClient) -> dict[str, Any]:
-            found = await collect(client, writer.put, extras=extras, sections=SECTIONS, mask=mask)
+            found = await collect(client, put, extras=extras, sections=SECTIONS, mask=mask)
             site = client.site
             tree = {
                 "url": site.url,

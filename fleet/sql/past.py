@@ -19,8 +19,8 @@ from fleet.snapshots.store import Kept, SiteRecord, Store
 
 __all__ = ["NOT_KEPT", "Past"]
 
-NOT_KEPT = ("checks", "logs", "members", "statistics")
-"""Tables of which a snapshot has nothing."""
+NOT_KEPT = ("checks", "logs", "manifests", "members", "statistics")
+"""Tables of which a snapshot has nothing, or has them only when it was asked to."""
 
 
 class Past:

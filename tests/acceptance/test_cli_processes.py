@@ -20,7 +20,7 @@ import anyio.to_thread
 import click
 import pytest
 
-from fleet.cli.main import cli
+from fleet.cli.main import COMMANDS, cli
 from fleet.simulator import Simulator
 from tests.processes import free_base
 
@@ -44,18 +44,19 @@ async def run(*arguments: str, **options: object) -> subprocess.CompletedProcess
     return await anyio.to_thread.run_sync(go)
 
 
-def test_help_and_version_load_neither_http_library_nor_log_nor_rich() -> None:
+HEAVY = "aiohttp anyio asyncio duckdb jinja2 jmespath msgspec rich sqlglot structlog"
+"""Packages that nothing which only says how it is used, or completes a word of it, may wait for."""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in sorted(COMMANDS))])
+def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
     code = (
-        "import sys; from fleet.cli.main import run; run({}); "
-        "heavy = 'aiohttp anyio structlog rich msgspec jmespath'.split(); "
-        "print(*[m for m in heavy if m in sys.modules], file=sys.stderr)"
+        f"import sys; from fleet.cli.main import run; run({arguments}); "
+        f"print(*[m for m in {HEAVY!r}.split() if m in sys.modules], file=sys.stderr)"
     )
-    for argument in ("--help", "--version"):
-        done = subprocess.run(
-            [sys.executable, "-c", code.format([argument])], capture_output=True, text=True, check=True
-        )
-        assert done.stderr.strip() == ""
-        assert done.stdout
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == ""
+    assert done.stdout
 
 
 MANY = "".join(f'[sites.s{n}]\nurl = "https://s{n}.example.com/arcgis"\n' for n in range(2000))

@@ -7,15 +7,18 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import anyio.to_thread
 import pytest
 
-from fleet.history.names import remember
+from fleet.history.names import recall, remember
+from fleet.simulator import Simulator
 from fleet.snapshots.store import Store
 from tests.acceptance.terminals import FLEET, Terminal
 from tests.crashing import write_one
+from tests.processes import fleet
 
 INVENTORY = """
 [defaults]
@@ -213,6 +216,66 @@ def test_a_real_bash_completes(folder: Path) -> None:
         typed("fleet call admin/logs/q", "> fleet call admin/logs/query")
         typed("fleet call admin/logs/query -p level=SEV", "> fleet call admin/logs/query -p level=SEVERE")
         typed("fleet health -i inv", "> fleet health -i inventory.toml")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+async def test_a_real_bash_completes_services_that_a_report_has_listed_without_asking_a_site(
+    simulate: Callable[..., Awaitable[Simulator]], write_inventory: Callable[[Simulator], Path], tmp_path: Path
+) -> None:
+    environment = {"FLEET_CACHE_DIR": str(tmp_path / "cache"), "FLEET_STATE_DIR": str(tmp_path / "state")}
+    simulator = await simulate(sites=2, services=0)
+    for site, names in (("sim-0001", ("Roads", "Rivers")), ("sim-0002", ("Quays",))):
+        for name in names:
+            simulator.sites[site].state.add_service("Planning", name, "MapServer")
+    (tmp_path / "inventory.toml").write_text(write_inventory(simulator).read_text())
+    listed = await fleet("services", "report", "-s", "all", env=environment, cwd=str(tmp_path))
+    assert listed.returncode == 0, listed.stderr
+    asked = len(simulator.ledger)
+
+    def type_at_a_shell() -> None:
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        shell = {**environment, "PATH": path, "PS1": "$ ", "INPUTRC": "/dev/null"}
+        with Terminal(
+            "--norc", "--noprofile", "-i", command=["bash"], columns=120, environment=shell, cwd=str(tmp_path)
+        ) as terminal:
+            terminal.wait_for("$ ".strip())
+            terminal.type("PS1='> '; bind 'set bell-style none'; eval \"$(fleet completion bash)\"; echo loaded $?")
+            terminal.wait_for("loaded 0")
+
+            def typed(text: str, result: str) -> None:
+                terminal.process.send(text + "\t")
+                terminal.wait_for(lambda lines: lines[-1].rstrip() == result)
+                terminal.press("u")
+                terminal.wait_for(lambda lines: lines[-1].rstrip() == ">")
+
+            typed("fleet services stop Planning/Q", "> fleet services stop Planning/Quays.MapServer")
+            typed("fleet services report 'Planning/Ro", "> fleet services report 'Planning/Roads.MapServer'")
+            typed("fleet services start -s sim-0001 Planning/R", "> fleet services start -s sim-0001 Planning/R")
+            typed("fleet services restart Planning/Ri", "> fleet services restart Planning/Rivers.MapServer")
+            typed(
+                "fleet services stop Planning/Quays.MapServer Planning/Roa",
+                "> fleet services stop Planning/Quays.MapServer Planning/Roads.MapServer",
+            )
+
+    await anyio.to_thread.run_sync(type_at_a_shell)
+    assert len(simulator.ledger) == asked
+
+
+async def test_only_a_report_of_all_services_replaces_what_is_known_of_a_site(
+    simulate: Callable[..., Awaitable[Simulator]],
+    write_inventory: Callable[[Simulator], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FLEET_CACHE_DIR", str(tmp_path / "cache"))
+    simulator = await simulate(sites=1)
+    path = str(write_inventory(simulator))
+    every = sorted(simulator.sites["sim-0001"].services)
+    for arguments in (["--where", "busy>100000"], [every[0]], []):
+        assert (await fleet("services", "report", *arguments, "-i", path)).returncode in (0, 1)
+        if arguments[:1] == ["--where"]:
+            assert sorted(recall(["sim-0001"])) == every, "a condition is looked at when all have been read"
+    assert sorted(recall(["sim-0001"])) == every
 
 
 def test_five_hundred_sites_are_completed_at_once(tmp_path: Path) -> None:

@@ -287,3 +287,34 @@ async def test_a_signal_before_the_run_has_begun_ends_quietly(tmp_path: Path, nu
         out, told = await ended(running)
     assert (running.returncode, out) == (130, "")
     clean(told)
+
+
+@pytest.mark.parametrize("form", ["json", "ndjson"])
+async def test_a_change_that_is_stopped_while_it_is_planned_was_not_made(
+    simulate: Simulate, write_inventory: Write, form: str
+) -> None:
+    simulator = await simulate(sites=3, faults={"sim-0003": "hang"})
+    # One of which nothing has to be changed is as it should be, whatever becomes of the run.
+    for service in simulator.sites["sim-0002"].services.values():
+        service.configured = service.real = "STOPPED"
+    arguments = ("services", "stop", "-s", "all", "--yes", "-i", str(write_inventory(simulator)), "-o", form)
+
+    with started(*arguments) as running:
+        await wait_for(lambda: any((e.site, e.operation) == ("sim-0001", "report") for e in simulator.ledger))
+        await anyio.sleep(0.5)
+        running.send_signal(signal.SIGINT)
+        await anyio.sleep(0.2)
+        running.send_signal(signal.SIGTERM)
+        out, told = await ended(running)
+
+    clean(told)
+    assert running.returncode == 130
+    outcomes = {outcome["site"]: outcome for outcome in outcomes_in(out, form)}
+    assert {site: outcome["outcome"] for site, outcome in outcomes.items()} == {
+        "sim-0001": "not_run",
+        "sim-0002": "noop",
+        "sim-0003": "cancelled",
+    }
+    assert {one["outcome"] for one in outcomes["sim-0001"]["value"]["changes"]} == {"not_run"}
+    assert outcomes["sim-0001"]["error"]["message"] == "the run was stopped before anything was sent"
+    assert not any(entry.changed for entry in simulator.ledger)

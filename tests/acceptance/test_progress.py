@@ -161,6 +161,69 @@ def test_the_line_gives_way_word_by_word() -> None:
     assert line_of(progress, 0.0, 13.0, 8) == "17/20 d…"
 
 
+def test_steps_within_sites_are_counted_and_tell_the_time_that_is_left() -> None:
+    progress = state(4, 6, 40.0, **{"sim-0003": 1.0, "sim-0009": 2.0})
+    progress.expect(43, "service", 3.0)
+    assert line_of(progress, 0.0, 13.0, 200).startswith("0/43 services on 4/12 sites · 2 running · about ")
+    progress.steps = 10
+    # Ten took 10 s, so 33 take 33 s, however long the sites themselves took until now.
+    line = "10/43 services on 4/12 sites · 2 running · about 33s left · slowest sim-0003 12 s, sim-0009 11 s"
+    assert line_of(progress, 0.0, 13.0, 200) == line
+    progress.stage, progress.moved = "wave 2/5", 34_200_000
+    whole = line_of(progress, 0.0, 13.0, 200)
+    assert whole.startswith("wave 2/5 · 10/43 services on 4/12 sites · 2 running · 34 MB · about 33s left · slowest ")
+    assert line_of(progress, 0.0, 13.0, 66) == "wave 2/5, 10/43 services on 4/12 sites, 2 running, 34 MB, 33s left"
+    assert line_of(progress, 0.0, 13.0, 40) == "10/43 services on 4/12 sites · 33s left"
+    assert line_of(progress, 0.0, 13.0, 25) == "10/43 done · 33s left"
+    assert time_left(progress, 0.0, 13.0, Limits(deadline=20.0)) == 7.0
+    progress.again(3, "wave 3/5")
+    assert line_of(progress, 0.0, 13.0, 200).startswith("wave 3/5 · 0/3 done · 2 running")
+
+
+async def test_a_change_of_many_services_tells_how_many_of_them_are_done(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    simulator = await simulate(sites=8, services=3, latency=0.1)
+    path = str(write_inventory(simulator))
+    count = sum(service.real == "STARTED" for site in simulator.sites.values() for service in site.services.values())
+
+    def run() -> None:
+        arguments = ["services", "restart", "-i", path, "-s", "all", "--yes", "--width", "2"]
+        with Terminal(*arguments, columns=120) as terminal:
+            seen = set()
+            while terminal.pump(0.02):
+                seen |= {line for line in terminal.lines if re.search(r"\d+/\d+ (done|services)", line)}
+            assert terminal.end() == 0
+        steps = {
+            int(found[1]) for line in seen if (found := re.match(rf"(\d+)/{count} services on \d/8 sites · ", line))
+        }
+        assert len(steps) > 3, seen
+        assert any(re.search(r"services on .* left", line) for line in seen), seen
+        assert not any("/" in line and "services on" in line for line in terminal.lines), "it goes away at the end"
+
+    await anyio.to_thread.run_sync(run)
+
+
+async def test_a_snapshot_tells_the_bytes_that_it_keeps(
+    simulate: Simulate, write_inventory: Write, tmp_path: Path
+) -> None:
+    path = str(write_inventory(await simulate(sites=6, latency=0.1)))
+
+    def run() -> None:
+        environment = {"FLEET_STATE_DIR": str(tmp_path / "state")}
+        with Terminal("snapshot", "save", "-i", path, "--width", "2", environment=environment) as terminal:
+            seen = set()
+            while terminal.pump(0.02):
+                seen |= {line for line in terminal.lines if line_is_live(line)}
+            assert terminal.end() == 0
+        assert any(re.search(r" · \d[\d.]* kB · ", line) for line in seen), seen
+
+    def line_is_live(line: str) -> bool:
+        return re.match(r"\d+/\d+ done", line) is not None
+
+    await anyio.to_thread.run_sync(run)
+
+
 async def test_a_line_is_out_the_moment_it_is_known(simulate: Simulate, write_inventory: Write) -> None:
     simulator = await simulate(sites=5, faults={"sim-0003": "hang"})
     arguments = ["call", "admin/info", "-i", str(write_inventory(simulator)), "-o", "ndjson"]

@@ -91,6 +91,19 @@ async def test_what_fits_nothing_anywhere_sends_nothing(simulate: Simulate, writ
     assert "Nowhere/* fits no service on any of 2 sites; nothing was sent" in result.stderr
 
 
+async def test_where_nothing_may_fit_nothing_is_to_be_done(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=2)
+    common = ("-i", str(write_inventory(simulator)), "-s", "all", "--yes", "--ignore-not-found", "-o", "ndjson")
+    down = "configuredState=STARTED and realTimeState!=STARTED"
+
+    services = await fleet("services", "start", "--where", down, *common)
+    machines = await fleet("machines", "start", "--where", down, *common)
+
+    assert [run.returncode for run in (services, machines)] == [0, 0], services.stderr
+    assert {line["outcome"] for line in map(json.loads, services.stdout.splitlines())} == {"noop"}
+    assert not any(entry.changed for entry in simulator.ledger if entry.operation != "generateToken")
+
+
 async def test_what_can_not_be_is_told_before_anything_is_sent(simulate: Simulate, write_inventory: Write) -> None:
     simulator = await simulate(sites=1)
     inventory = str(write_inventory(simulator))

@@ -354,6 +354,12 @@ def test_the_live_line_never_passes_the_width(
     assert width_of(line) <= width
     assert line.startswith(f"{done}/{progress.total}"[: width - 1])
     harmless([line])
+    progress.expect(done + waiting, "service", 10.0)
+    progress.steps, progress.moved, progress.stage = failures, waiting**4, "wave 2/5"
+    line = line_of(progress, 0.0, 1000.0, width)
+    assert width_of(line) <= width
+    assert f"/{done + waiting}"[: width - 5] in line or not done + waiting
+    harmless([line])
 
 
 @given(st.lists(st.lists(text, min_size=3, max_size=3), max_size=5), terminal)
