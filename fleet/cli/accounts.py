@@ -10,7 +10,7 @@ import click
 
 from fleet.cli.changing import Consent, change_options, run_verb
 from fleet.cli.common import Common, output_option, run_options
-from fleet.cli.listing import list_rows, list_table, where_option
+from fleet.cli.listing import Named, list_rows, list_table, where_option
 from fleet.cli.password import password_from as source_of
 from fleet.cli.password import password_option
 from fleet.errors import UsageError
@@ -129,13 +129,22 @@ def list_users(common: Common, names: tuple[str, ...], where: str | None, roles:
     from fleet.protocol.item_patterns import NamePatterns
     from fleet.rows.accounts import USERS
 
-    patterns = NamePatterns(names)
+    patterns = Named(names, lambda text: NamePatterns((text,)).match, "user")
 
     def fits(row: Row) -> bool:
         return patterns.match(str(row["username"]))
 
     shown = ["username", "fullname", "email", "disabled", *(["roles", "privilege"] if roles else [])]
-    return list_table(common, USERS, name="security users list", where=where, fits=fits, shown=shown, every=roles)
+    return list_table(
+        common,
+        USERS,
+        name="security users list",
+        where=where,
+        fits=fits,
+        shown=shown,
+        every=roles,
+        none=patterns.told,
+    )
 
 
 @users.command(name="add")

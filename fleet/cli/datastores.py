@@ -10,7 +10,7 @@ import click
 
 from fleet.cli.changing import Consent, change_options, run_verb
 from fleet.cli.common import Common, output_option, run_options
-from fleet.cli.listing import condition, list_table, where_option
+from fleet.cli.listing import Named, condition, list_table, where_option
 from fleet.cli.password import password_from, password_option
 from fleet.errors import UsageError
 
@@ -49,6 +49,12 @@ def _meant(items: tuple[str, ...], where: str | None, ignore_not_found: bool, ma
     return Items(NamePatterns(items), condition(where, DATASTORES.names), ignore_not_found, managed)
 
 
+def _named(items: tuple[str, ...]) -> Named:
+    from fleet.protocol.item_patterns import NamePatterns
+
+    return Named(items, lambda text: NamePatterns((text,)).match, "data item")
+
+
 def _nothing_fits(
     items: tuple[str, ...], where: str | None, ignored: bool
 ) -> Callable[[dict[str, Planned]], str | None]:
@@ -77,17 +83,25 @@ def list_(common: Common, items: tuple[str, ...], where: str | None, references:
     fleet datastores list --where 'type=egdb and server!=db2*' --columns site,path,server,database,user
     fleet datastores list --references --sort -totalRefCount
     """
-    from fleet.protocol.item_patterns import NamePatterns
     from fleet.rows.data import DATASTORES
 
-    patterns = NamePatterns(items)
+    patterns = _named(items)
 
     def fits(row: Row) -> bool:
         return patterns.match(str(row["path"]))
 
     shown = ["path", "type", "provider", "managed", "server", "database", "user", "folder"]
     shown += ["totalRefCount"] if references else []
-    return list_table(common, DATASTORES, name="datastores list", where=where, fits=fits, shown=shown, every=references)
+    return list_table(
+        common,
+        DATASTORES,
+        name="datastores list",
+        where=where,
+        fits=fits,
+        shown=shown,
+        every=references,
+        none=patterns.told,
+    )
 
 
 @command.command(name="references")
@@ -100,16 +114,17 @@ def references(common: Common, items: tuple[str, ...]) -> int:
     \b
     fleet datastores references /enterpriseDatabases/gis -s prod
     """
-    from fleet.protocol.item_patterns import NamePatterns
     from fleet.rows.data import DATASTORES
 
-    patterns = NamePatterns(items)
+    patterns = _named(items)
 
     def fits(row: Row) -> bool:
         return patterns.match(str(row["path"]))
 
     shown = ("path", "totalRefCount")
-    return list_table(common, DATASTORES, name="datastores references", fits=fits, shown=shown, every=True)
+    return list_table(
+        common, DATASTORES, name="datastores references", fits=fits, shown=shown, every=True, none=patterns.told
+    )
 
 
 @command.command(name="validate")
@@ -126,10 +141,9 @@ def validate(common: Common, items: tuple[str, ...]) -> int:
     fleet datastores validate '/enterpriseDatabases/*' -o csv
     """
     from fleet.cli.judging import judge_rows
-    from fleet.protocol.item_patterns import NamePatterns
     from fleet.rows.validation import COLUMNS, validated
 
-    patterns = NamePatterns(items)
+    patterns = _named(items)
 
     def verdict(rows: Sequence[Row]) -> str | None:
         failed = {row["path"] for row in rows if row["state"] == "failed"}
@@ -148,6 +162,7 @@ def validate(common: Common, items: tuple[str, ...]) -> int:
         columns=COLUMNS,
         visible=COLUMNS,
         hint="look at the server and account of the item, and at the network between",
+        none=patterns.told,
     )
 
 

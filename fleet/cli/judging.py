@@ -31,16 +31,17 @@ def judge_rows(
     fold: bool = False,
     prepare: Callable[[Session], Awaitable[None]] | None = None,
     order: Callable[[Row], Any] | None = None,
+    none: Callable[[Report], str | None] | None = None,
 ) -> int:
     """Read rows on every selected site by *read* and write those that are *shown*; the exit status.
 
     A site of whose rows *verdict* gives a sentence fails with it, and its rows are written all the same: its value is
     `{"rows": […]}`. *columns* are those that rows have, *visible* those that people see. With *fold* people see rows
     that are the same on several sites once. *prepare* is awaited first.
-    *order* puts folded rows in order.
+    *order* puts folded rows in order. *none* may have a sentence to say at the end: then the status is not 0.
     """
     from fleet.cli.listing import check_columns
-    from fleet.cli.run import run_on_sites
+    from fleet.cli.run import run_on_sites, say
     from fleet.cli.writing import write_report
     from fleet.errors import Unhealthy
 
@@ -98,6 +99,16 @@ def judge_rows(
     elif visible is not None:
         visible = [*visible, "sites"] if people else ["site", *visible]
     rows = folded if people else rows_of
-    if common.query is not None:
-        return run_on_sites(common, run, lambda report: write_report(common, report))
-    return run_on_sites(common, run, lambda report: write_report(common, report, rows=rows, shown=visible, state=state))
+
+    def write(report: Report) -> int | None:
+        if common.query is not None:
+            write_report(common, report)
+        else:
+            write_report(common, report, rows=rows, shown=visible, state=state, blank=["site", *columns])
+        told = none(report) if none is not None and not report.interrupted and not common.allow_empty else None
+        if told is None:
+            return None
+        say(told)
+        return report.exit_code(common.require_coverage) or 1
+
+    return run_on_sites(common, run, write)

@@ -18,13 +18,39 @@ if TYPE_CHECKING:
     from fleet.report import Report
     from fleet.rows.table import Row, Table, Wanted
 
-__all__ = ["check_columns", "condition", "list_rows", "list_table", "where_option"]
+__all__ = ["Named", "check_columns", "condition", "list_rows", "list_table", "where_option"]
 
 where_option = click.option(
     "--where",
     metavar="CONDITION",
     help="Only rows that fit, such as 'configuredState=STARTED and realTimeState!=STARTED'.",
 )
+
+
+class Named:
+    """The names of a command line, which may be patterns: what they mean, and which of them fit nothing on any site.
+
+    *fitting* makes of one of *texts* the test of a name; *thing* is the word for what has the name.
+    """
+
+    def __init__(self, texts: Sequence[str], fitting: Callable[[str], Callable[[str], bool]], thing: str) -> None:
+        self._tests = {text: fitting(text) for text in texts}
+        self._unused = dict(self._tests)
+        self._thing = thing
+
+    def match(self, name: str) -> bool:
+        """Whether *name* is meant; without texts each is."""
+        for text in [text for text, fits in self._unused.items() if fits(name)]:
+            del self._unused[text]
+        return not self._tests or any(fits(name) for fits in self._tests.values())
+
+    def told(self, report: Report) -> str | None:
+        """The sentence about texts that fit nothing, once a site has answered: the *none* of `list_rows`."""
+        answered = report.coverage.answered
+        if not answered or not self._unused:
+            return None
+        where = f"any of {answered} sites" if answered > 1 else "the site"
+        return f"{' or '.join(self._unused)} fits no {self._thing} of {where}"
 
 
 def condition(text: str | None, fields: Collection[str]) -> Where | None:
@@ -52,6 +78,7 @@ def list_rows(
     bad: Callable[[Row], bool] | None = None,
     times: Collection[str] = (),
     lines: Lines | None = None,
+    blank: Sequence[str] = (),
 ) -> int:
     """Read rows on every selected site by *read*, keep those that fit *where*, merge and write them; the exit status.
 
@@ -59,7 +86,8 @@ def list_rows(
     `--columns` and `--sort` before anything is sent (empty: any); *shown* are those that people see. *order* sorts the
     rows of all sites unless `--sort` does. *none* may have a sentence to say at the end, and then the exit status is 1
     where it would be 0; so it is for a row that is *bad*. *times* are columns in epoch milliseconds, which people see as
-    times in UTC. *lines* makes the table for people.
+    times in UTC. *lines* makes the table for people. *blank* are the columns of csv where there is no row, *columns* if
+    they are not given.
     """
     from fleet.aggregate.where import matches
     from fleet.cli.run import run_on_sites, say
@@ -89,6 +117,7 @@ def list_rows(
             progress=session.progress,
         )
 
+    blank = () if common.query is not None else blank or (["site", *columns] if columns else ())
     visible = None if shown is None or common.query is not None else ["site", *shown]
 
     def rows(report: Report) -> Sequence[Row]:
@@ -97,8 +126,8 @@ def list_rows(
         return found if order is None else sorted(found, key=order)
 
     def write(report: Report) -> int | None:
-        write_report(common, report, rows=rows, lines=lines, shown=visible, state=state)
-        told = none(report) if none is not None and not report.interrupted else None
+        write_report(common, report, rows=rows, lines=lines, shown=visible, state=state, blank=blank)
+        told = none(report) if none is not None and not report.interrupted and not common.allow_empty else None
         if told is not None:
             say(told)
         if told is None and not found_bad:
@@ -175,4 +204,5 @@ def list_table(
         return rows if fits is None else [row for row in rows if fits(row)]
 
     options.setdefault("times", times)
+    options.setdefault("blank", ["site", *(one.name for one in table.columns if not one.costly or one.name in costly)])
     return list_rows(common, read, name=name, where=found, shown=shown, columns=table.names, **options)

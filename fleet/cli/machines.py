@@ -9,7 +9,7 @@ import click
 
 from fleet.cli.changing import Consent, change_options, run_verb
 from fleet.cli.common import DURATION, Common, output_option, run_options
-from fleet.cli.listing import condition, list_table, where_option
+from fleet.cli.listing import Named, condition, list_table, where_option
 
 if TYPE_CHECKING:
     from fleet.bulk import Planned
@@ -68,8 +68,10 @@ def is_down(row: Row) -> bool:
 def _list(common: Common, name: str, machines: tuple[str, ...], **options: Any) -> int:
     from fleet.rows.machines import MACHINES
 
-    picked = chosen(machines)
-    return list_table(common, MACHINES, name=name, fits=lambda row: picked.match(row["machineName"]), **options)
+    picked = Named(machines, lambda text: chosen((text,)).match, "machine")
+    return list_table(
+        common, MACHINES, name=name, fits=lambda row: picked.match(row["machineName"]), none=picked.told, **options
+    )
 
 
 @command.command(name="list")

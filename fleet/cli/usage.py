@@ -224,12 +224,13 @@ def _run(
     """Read usage on every selected site and write *merged*, or the *names*; the exit status."""
     from fleet.audit import AuditLog, Origin, audit_file
     from fleet.cli.run import run_on_sites, say
-    from fleet.cli.service_options import patterns_of
+    from fleet.cli.service_options import Unfitting, patterns_of
     from fleet.cli.writing import write_report
     from fleet.render.clean import one_line
     from fleet.rows.usage import read_usage
 
     patterns = patterns_of(services)
+    unfitting = Unfitting(patterns)
     check_columns(common, columns)
     found: dict[str, Usage] = {}
 
@@ -246,6 +247,7 @@ def _run(
             if usage.warning is not None:
                 client.note("usage", usage.warning)
             found[client.site.name] = usage
+            unfitting.saw(usage.services)
             return {"rows": rows_of(usage)}
 
         audit.mask = session.fleet.clients.masked
@@ -260,14 +262,19 @@ def _run(
         order = {site.name: found[site.name] for site in session.selection.sites if site.name in found}
         return replace(told, merged={"rows": merged(order)})
 
-    def write(told: Report) -> None:
+    def write(told: Report) -> int | None:
         if common.format == "names" and names is not None:
             for line in names(found):
                 click.echo(one_line(line, 1000))
             for failed in told.failures():
                 say(f"{failed.site} is left out: {getattr(failed, 'error', '')}")
-            return
-        write_report(common, told, rows=lambda whole: whole.merged["rows"])
+        else:
+            write_report(common, told, rows=lambda whole: whole.merged["rows"], blank=columns)
+        nothing = None if told.interrupted or common.allow_empty else unfitting.told(told)
+        if nothing is None:
+            return None
+        say(nothing)
+        return told.exit_code(common.require_coverage) or 1
 
     try:
         audit = AuditLog(audit_file(), Origin.here(name.replace(" ", "."), common.selection))

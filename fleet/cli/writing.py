@@ -35,14 +35,15 @@ def write_report(
     state: Collection[str] = STATES,
     remarks: Sequence[str] = (),
     told: Any = None,
+    blank: Sequence[str] = (),
 ) -> None:
     """Write *report*: its rows for csv, markdown and html, its lines or a table of its rows for people, all of it as json.
 
     *rows* makes the rows, those of the merged answer where there is none; *lines* the table for people where no columns
     and no order are asked for. *shown* are the columns that people see, in a table and on a page, unless they ask for
     others; *every* those of csv and markdown where not all that rows have. Words in the columns *state* are painted.
-    *remarks* are sentences about the rows. *told* is what json has in place of the report. Remarks, failures and coverage
-    of csv, markdown and ndjson go to standard error.
+    *remarks* are sentences about the rows. *told* is what json has in place of the report. *blank* are the columns of csv
+    and markdown where there is no row. Remarks, failures and coverage of csv, markdown and ndjson go to standard error.
 
     In a table, rows of several sites that differ in nothing but the site are one, unless `site` is a column asked for.
     """
@@ -52,7 +53,8 @@ def write_report(
     from fleet.render.table import coverage_line, summary_lines, table_lines, warning_lines
 
     def cells(names: Sequence[str] | None) -> tuple[list[str], list[list[str]]]:
-        return shaped((rows or rows_of)(report), common.columns or names, common.sort, say)
+        found = (rows or rows_of)(report)
+        return shaped(found, common.columns or names or (None if found else blank), common.sort, say)
 
     match common.format:
         case "ndjson":

@@ -143,12 +143,16 @@ class ServiceId:
     def of(cls, entry: Mapping[str, Any]) -> ServiceId | None:
         """The service that a listing's or a report's *entry* is about; None where it names none.
 
-        Raises `BadAnswer` for a name that would change the path it stands in (`.` and `..`).
+        Raises `BadAnswer` for a name that would change the path it stands in (`.` and `..`), and for one that
+        `Folder/Name.Type` could not tell from another service's (a slash, or a type with a dot).
         """
         name, kind = entry.get("serviceName"), entry.get("type")
         if not isinstance(name, str) or not isinstance(kind, str) or not name or not kind:
             return None
-        return cls(path_name(root_folder(entry.get("folderName"))), path_name(name), path_name(kind))
+        found = cls(path_name(root_folder(entry.get("folderName"))), path_name(name), path_name(kind))
+        if "/" in found.folder or "/" in name or "/" in kind or "." in kind:
+            raise BadAnswer(f"the answer names {str(found)!r}, which is not Folder/Name.Type")
+        return found
 
     @property
     def path(self) -> str:

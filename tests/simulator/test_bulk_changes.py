@@ -129,6 +129,18 @@ async def test_a_name_that_is_not_there_fails_with_the_nearest(simulate: Simulat
     assert outcome.error.hint == f"did you mean {key}?"  # type: ignore[union-attr]
 
 
+async def test_a_site_with_a_path_for_a_name_fails_alone(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=2)
+    bad, good = simulator.sites["sim-0001"], simulator.sites["sim-0002"]
+    bad.state.add_service("", "../../etc/passwd", "MapServer")
+    async with Fleet.from_inventory(write_inventory(simulator)) as fleet:
+        report = await change(fleet.select("all"), Stop(every()))
+
+    assert {one.site: one.outcome for one in report.outcomes} == {"sim-0001": "protocol", "sim-0002": "changed"}
+    assert {service.real for service in good.services.values()} == {"STOPPED"}
+    assert "STOPPED" not in {service.configured for service in bad.services.values()}
+
+
 async def test_a_condition_picks_services_by_their_rows(simulate: Simulate, write_inventory: Write) -> None:
     simulator = await simulate(sites=1, faults={"sim-0001": "service-down"})
     site = simulator.sites["sim-0001"]

@@ -231,6 +231,22 @@ def test_rule_n10_a_name_never_changes_the_depth_of_a_path() -> None:
         ServiceId("..", "x", "MapServer").path  # noqa: B018
 
 
+@pytest.mark.parametrize(
+    ("folder", "name", "kind"),
+    [("", "../../x", "MapServer"), ("a/b", "x", "MapServer"), ("", "x", "Map.Server"), ("", "x", "a/b")],
+)
+def test_a_service_that_could_be_taken_for_another_is_no_answer(folder: str, name: str, kind: str) -> None:
+    with pytest.raises(BadAnswer, match=r"not Folder/Name\.Type"):
+        ServiceId.of({"folderName": folder, "serviceName": name, "type": kind})
+
+
+def test_a_service_of_an_answer_is_found_again_by_its_name() -> None:
+    for folder, name in (("/", "a.b"), ("/Planning", "a b%2f.."), ("Planning", "<b>x")):
+        service = ServiceId.of({"folderName": folder, "serviceName": name, "type": "MapServer"})
+        assert service is not None
+        assert ServiceId.parse(str(service)) == service
+
+
 def test_retry_after_as_date_is_measured_by_the_server_s_own_clock() -> None:
     told = answer(b"", 503, retry_after="Thu, 30 Aug 2018 20:44:00 GMT", date="Thu, 30 Aug 2018 20:43:30 GMT")
     assert retry_after_of(told) == 30.0
