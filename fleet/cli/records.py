@@ -207,6 +207,7 @@ def _write_top(common: Common, report: Report) -> None:
     from fleet.render.columns import plural
     from fleet.render.names import fold_names
     from fleet.render.plain import as_line
+    from fleet.render.table import summary_lines
 
     merged = report.merged
     told = f"{plural(merged['total'], 'record')} in {plural(merged['groups'], 'row')}"
@@ -224,7 +225,11 @@ def _write_top(common: Common, report: Report) -> None:
         return found
 
     if common.format == "ndjson":
+        # Its lines are counts: they don't tell of the sites that failed.
         click.echo("".join(as_line(row) + "\n" for row in merged["rows"]), nl=False)
+        if not common.quiet:
+            click.echo("\n".join([told, *summary_lines(report)]), err=True)
+        return
     write_report(common, report, rows=rows, remarks=[told])
 
 
