@@ -7,7 +7,8 @@ import json
 import sys
 from urllib.parse import parse_qs
 
-from sites import TOKEN, address
+from connection import Connection
+from sites import address
 
 from fleet import platform
 
@@ -33,38 +34,20 @@ def page(site: int, records: int, newest: int, size: int) -> bytes:
     return b'{"hasMore":%s,"startTime":%d,"endTime":%d,"logMessages":[%s]}' % (more, min(newest, LATEST), end, told)
 
 
-class Site(asyncio.Protocol):
+class Site(Connection):
     """One connection to the site *number*, whose log has so many *records*."""
 
     def __init__(self, number: int, records: int) -> None:
+        super().__init__()
         self._number = number
         self._records = records
-        self._buffer = b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        head, found, rest = self._buffer.partition(b"\r\n\r\n")
-        if not found:
-            return
-        lower = head.lower()
-        at = lower.find(b"content-length:")
-        length = int(lower[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-        if len(rest) < length:
-            return
-        self._buffer = rest[length:]
-        if b"generateToken" in head:
-            body = TOKEN
-        elif b"logs/query" in head:
-            form = parse_qs(rest[:length].decode())
-            newest = int(form.get("startTime", [str(LATEST)])[0])
-            body = page(self._number, self._records, newest, int(form.get("pageSize", ["1000"])[0]))
-        else:
-            body = json.dumps({"currentVersion": 11.3}).encode()
-        answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: %d\r\n\r\n" % len(body)
-        self._transport.write(answer + body)  # type: ignore[attr-defined]
+    def answer(self, line: bytes, body: bytes) -> bytes:
+        if b"logs/query" not in line:
+            return json.dumps({"currentVersion": 11.3}).encode()
+        form = parse_qs(body.decode())
+        newest = int(form.get("startTime", [str(LATEST)])[0])
+        return page(self._number, self._records, newest, int(form.get("pageSize", ["1000"])[0]))
 
 
 async def main(count: int, records: int) -> None:

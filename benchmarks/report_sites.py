@@ -6,9 +6,10 @@ import asyncio
 import json
 import sys
 
+from connection import Connection
+
 from fleet import platform
 
-TOKEN = json.dumps({"token": "t" * 64, "expires": 4102444800000}).encode()
 FOLDERS = ("", "Planning")
 EACH = 25
 
@@ -49,44 +50,18 @@ LISTING = json.dumps(
 ).encode()
 
 
-class Site(asyncio.Protocol):
+class Site(Connection):
     """One connection of site *number*: each request is answered after 20 ms."""
 
     def __init__(self, number: int) -> None:
+        super().__init__(0.02)
         self._reports = {
             folder: json.dumps({"reports": [entry(folder, one, number) for one in range(EACH)]}).encode()
             for folder in FOLDERS
         }
-        self._buffer = b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        head, found, rest = self._buffer.partition(b"\r\n\r\n")
-        if not found:
-            return
-        lower = head.lower()
-        at = lower.find(b"content-length:")
-        length = int(lower[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-        if len(rest) < length:
-            return
-        self._buffer = rest[length:]
-        line = head.split(b"\r\n", 1)[0]
-        if b"generateToken" in line:
-            body = TOKEN
-        elif b"/report" in line:
-            body = self._reports["Planning" if b"/Planning/" in line else ""]
-        else:
-            body = LISTING
-        asyncio.get_running_loop().call_later(0.02, self._answer, body, b"connection: close" in lower)
-
-    def _answer(self, body: bytes, close: bool) -> None:
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: %d\r\n" % len(body)
-        self._transport.write(head + (b"Connection: close\r\n" if close else b"") + b"\r\n" + body)  # type: ignore[attr-defined]
-        if close:
-            self._transport.close()
+    def answer(self, line: bytes, body: bytes) -> bytes:
+        return self._reports["Planning" if b"/Planning/" in line else ""] if b"/report" in line else LISTING
 
 
 def address(number: int) -> str:

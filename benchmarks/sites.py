@@ -9,9 +9,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from connection import Connection
+
 from fleet import platform
 
-TOKEN = json.dumps({"token": "t" * 64, "expires": 4102444800000}).encode()
 INFO = json.dumps(
     {
         "currentversion": 11.3,
@@ -24,39 +25,19 @@ INFO = json.dumps(
 ).encode()
 
 
-class Site(asyncio.Protocol):
-    """One connection: each request is answered after *latency* seconds; in *silent* mode none ever is."""
+class Site(Connection):
+    """Says of itself what a site says; in *silent* mode nothing."""
 
     def __init__(self, latency: float, silent: bool) -> None:
-        self._latency = latency
+        super().__init__(latency)
         self._silent = silent
-        self._buffer = b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+    def answer(self, line: bytes, body: bytes) -> bytes:
+        return INFO
 
     def data_received(self, data: bytes) -> None:
-        if self._silent:
-            return
-        self._buffer += data
-        head, found, rest = self._buffer.partition(b"\r\n\r\n")
-        if not found:
-            return
-        lower = head.lower()
-        at = lower.find(b"content-length:")
-        length = int(lower[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-        if len(rest) < length:
-            return
-        self._buffer = rest[length:]
-        body = TOKEN if b"generateToken" in head else INFO
-        close = b"connection: close" in lower
-        asyncio.get_running_loop().call_later(self._latency, self._answer, body, close)
-
-    def _answer(self, body: bytes, close: bool) -> None:
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: %d\r\n" % len(body)
-        self._transport.write(head + (b"Connection: close\r\n" if close else b"") + b"\r\n" + body)  # type: ignore[attr-defined]
-        if close:
-            self._transport.close()
+        if not self._silent:
+            super().data_received(data)
 
 
 def address(number: int) -> str:

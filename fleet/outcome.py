@@ -16,7 +16,6 @@ __all__ = [
     "NotReached",
     "Outcome",
     "OutcomeName",
-    "Reached",
     "error_object",
     "outcome_of",
     "timestamp",
@@ -208,6 +207,5 @@ class NotReached:
         return data
 
 
-Reached: TypeAlias = Answered[T_co] | Failed[T_co]
 Outcome: TypeAlias = Answered[Any] | Failed[Any] | NotReached
 """Exactly one of these for every selected site."""

@@ -1,4 +1,4 @@
-"""Log records of a site."""
+"""Logs of a site: records, settings, and how many error reports there are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from fleet.admin.catalogue import operation
 from fleet.admin.operation import Effect, Operation
+from fleet.protocol.fields import as_bool
 
 __all__ = ["clean", "count_error_reports", "query", "settings", "settings_edit"]
 
@@ -60,7 +61,8 @@ def settings() -> Operation[dict[str, Any]]:
 def settings_edit(settings: Mapping[str, Any]) -> Operation[dict[str, Any]]:
     """Change the log settings to *settings*, all of them: what `settings` answers, with the changes made to it.
 
-    `logLevel` is OFF, SEVERE, WARNING, INFO, FINE, VERBOSE or DEBUG; `maxLogFileAge` is days.
+    `logLevel` is OFF, SEVERE, WARNING, INFO, FINE, VERBOSE or DEBUG; `maxLogFileAge` is days. Sites take
+    `usageMeteringEnabled` for off where it is not sent.
 
     Done when the settings are so.
 
@@ -68,14 +70,13 @@ def settings_edit(settings: Mapping[str, Any]) -> Operation[dict[str, Any]]:
     `FateUnknown`.
     Source: developers.arcgis.com/rest/enterprise-administration/server/logssettings
     """
-    return operation(
-        "logs.settings.edit",
-        {
-            key: settings[key]
-            for key in ("logLevel", "logDir", "maxLogFileAge", "maxErrorReportsCount")
-            if key in settings
-        },
-    )
+    names = ("logLevel", "logDir", "maxLogFileAge", "maxErrorReportsCount")
+    form = {key: settings[key] for key in names if key in settings}
+    metering = as_bool(settings.get("usageMeteringEnabled"))
+    if metering is not None:
+        # A check box: it is told as a truth value, and sent in other words.
+        form["usageMeteringEnabled"] = "on" if metering else "off"
+    return operation("logs.settings.edit", form)
 
 
 def clean() -> Operation[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The site as a whole: its mode and its licences."""
+"""The site as a whole: its mode, its backups, an upgrade."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fleet.admin.catalogue import operation
 from fleet.admin.operation import Effect, Operation
 from fleet.admin.readback import mode_is
 
-__all__ = ["delete", "export", "import_", "licenses", "mode", "set_mode", "upgrade", "upgrade_status"]
+__all__ = ["delete", "export", "import_", "mode", "set_mode", "upgrade", "upgrade_status"]
 
 
 def mode() -> Operation[dict[str, Any]]:
@@ -39,17 +39,6 @@ def set_mode(wanted: Literal["EDITABLE", "READ_ONLY"]) -> Operation[dict[str, An
         since="10.4",
         limit=300.0,
     )
-
-
-def licenses() -> Operation[dict[str, Any]]:
-    """`edition`, `level`, `datafeature`, `extensions` and `features`, each with `canExpire` and `expiration`.
-
-    `expiration` is epoch milliseconds, and means something only where `canExpire` is true.
-
-    Raises, when called: `Forbidden`, `ServerFailed`.
-    Source: developers.arcgis.com/rest/enterprise-administration/server/licenses
-    """
-    return Operation(name="system.licenses", path="admin/system/licenses")
 
 
 def export(location: str = "") -> Operation[dict[str, Any]]:

@@ -172,7 +172,7 @@ def licenses() -> Operation[dict[str, Any]]:
     Raises, when called: `NotFound`, `Forbidden`, `ServerFailed`.
     Source: developers.arcgis.com/rest/enterprise-administration/server/licenses
     """
-    return operation("system.licenses")
+    return Operation(name="system.licenses", path="admin/system/licenses")
 
 
 def services_directory() -> Operation[dict[str, Any]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fleet.errors import UsageError
+from fleet.given_files import bytes_of
 from fleet.inventory.secrets import Secret
 
 __all__ = ["CertificateFile", "read_certificate", "read_pfx"]
@@ -38,13 +39,7 @@ class CertificateFile:
 
 
 def _bytes_of(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(CAP + 1)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from None
-    if len(data) > CAP:
-        raise UsageError(f"{path} has more than {CAP // 1024 // 1024} MiB, which is no certificate")
+    data = bytes_of(path, CAP)
     if not data:
         raise UsageError(f"{path} is empty")
     return data

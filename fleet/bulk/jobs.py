@@ -14,7 +14,7 @@ from fleet.bulk.change import Change, impossible
 from fleet.bulk.verb import Verb
 from fleet.client.site import SiteClient
 from fleet.errors import NotFound
-from fleet.protocol.fields import ServiceId
+from fleet.protocol.fields import ServiceId, path_name
 from fleet.protocol.patterns import ServicePatterns
 from fleet.rows.jobs import JOBS, WAITING
 from fleet.rows.table import Row, Wanted
@@ -57,7 +57,7 @@ class CancelJobs(Verb):
                 if self.ids:
                     changes.append(Change(item=item, state="noop", old=old, new=old, why="it has ended"))
                 continue
-            cancel = ops.services.job_cancel(ServiceId.parse(row["service"]), str(row["jobId"]))
+            cancel = ops.services.job_cancel(ServiceId.parse(row["service"]), path_name(row["jobId"]))
             changes.append(Change(item=item, old=old, new={"jobStatus": "esriJobCancelled"}, operations=(cancel,)))
         return changes
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fleet.admin import logs
-from fleet.admin.catalogue import operation_for
 from fleet.admin.log_pages import LEVELS
 from fleet.admin.operation import Operation, ReadBack
 from fleet.bulk.change import Change
 from fleet.bulk.verb import Verb
 from fleet.client.site import SiteClient
 from fleet.errors import BadAnswer, UsageError
-from fleet.protocol.fields import as_bool, as_int
+from fleet.protocol.fields import as_int
 
 __all__ = ["SETTINGS", "CleanLogs", "EditLogs"]
 
@@ -61,14 +60,9 @@ class EditLogs(Verb):
         if not old:
             same = {key: told[key] for key in self.settings}
             return [Change(item=ITEM, state="noop", old=same, new=same)]
-        kept = {key: str(told[key]) for key in SETTINGS}
-        metering = as_bool(told.get("usageMeteringEnabled"))
-        if metering is not None:
-            # A check box: what is not sent is off.
-            kept["usageMeteringEnabled"] = "on" if metering else "off"
         new = {key: self.settings[key] for key in old}
-        wanted = kept | {key: str(value) for key, value in new.items()}
-        return [Change(item=ITEM, old=old, new=new, operations=(_edit(wanted),), undo=(_edit(kept),))]
+        change, back = logs.settings_edit({**told, **new}), logs.settings_edit(told)
+        return [Change(item=ITEM, old=old, new=new, operations=(change,), undo=(back,))]
 
 
 def _differs(key: str, old: Any, new: Any) -> bool:
@@ -77,10 +71,6 @@ def _differs(key: str, old: Any, new: Any) -> bool:
     if key == "logLevel":
         return bool(old != new)
     return as_int(old) != as_int(new)
-
-
-def _edit(parameters: Mapping[str, str]) -> Operation[Any]:
-    return operation_for("admin/logs/settings/edit", parameters=parameters)[0]
 
 
 @dataclass(frozen=True)
@@ -104,7 +94,7 @@ class CleanLogs(Verb):
 
 
 def _clean(newest: int | None) -> Operation[Any]:
-    operation = operation_for("admin/logs/clean")[0]
+    operation = logs.clean()
     if newest is None:
         return operation
     # What is written from now on says nothing; what was written up to now must be gone.

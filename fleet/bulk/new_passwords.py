@@ -12,6 +12,7 @@ from threading import Lock
 from fleet import platform
 from fleet.bulk.rotation import new_password
 from fleet.errors import ConfigFailed, UsageError
+from fleet.given_files import bytes_of
 from fleet.inventory.secrets import Secret
 
 __all__ = ["GivenPasswords", "MadePasswords"]
@@ -77,12 +78,9 @@ class GivenPasswords:
         try:
             if not platform.is_private(path):
                 raise UsageError(f"{path} can be read or written by others: chmod 600 {path}")
-            with path.open("rb") as file:
-                data = file.read(CAP + 1)
         except OSError as error:
             raise UsageError(f"{path} can't be read: {error.strerror or error}") from None
-        if len(data) > CAP:
-            raise UsageError(f"{path} is larger than {CAP // 1024**2} MiB")
+        data = bytes_of(path, CAP)
         self._known: dict[tuple[str, str], Secret] = {}
         try:
             reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)

@@ -16,7 +16,7 @@ from fleet.bulk.verb import Verb
 from fleet.client.masking import MASK
 from fleet.client.site import SiteClient
 from fleet.inventory.secrets import Secret
-from fleet.protocol.fields import as_bool
+from fleet.protocol.fields import as_bool, path_name
 from fleet.rows.system import DIRECTORIES, WEB_ADAPTORS, shown
 from fleet.rows.table import EVERYTHING, Row
 
@@ -64,7 +64,7 @@ class CleanDirectories(Verb):
 
     def _judged(self, row: Row) -> Change:
         old = {"physicalPath": row["physicalPath"], "cleanupMode": row["cleanupMode"], "maxFileAge": row["maxFileAge"]}
-        return Change(item=row["name"], old=old, operations=(ops.system.directory_clean(row["name"]),))
+        return Change(item=row["name"], old=old, operations=(ops.system.directory_clean(path_name(row["name"])),))
 
     def parameters(self) -> Mapping[str, Any]:
         return {"names": list(self.names)}
@@ -158,7 +158,7 @@ class UnregisterAdaptors(_AdaptorVerb):
 
     def judge(self, row: Row) -> Change:
         old = {"webAdaptorURL": row["webAdaptorURL"], "machineName": row["machineName"]}
-        return Change(item=row["id"], old=old, operations=(ops.system.web_adaptor_unregister(row["id"]),))
+        return Change(item=row["id"], old=old, operations=(ops.system.web_adaptor_unregister(path_name(row["id"])),))
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class EditAdaptors(_AdaptorVerb):
         if not old:
             return Change(item=row["id"], state="noop", old=now, new=now)
         operation, undo = (
-            ops.system.web_adaptor_update(row["id"], **new),
+            ops.system.web_adaptor_update(path_name(row["id"]), **new),
             ops.system.web_adaptor_update(row["id"], **old),
         )
         return Change(item=row["id"], old=old, new=new, operations=(operation,), undo=(undo,))

@@ -14,6 +14,7 @@ from fleet.cli.listing import Named, list_rows, list_table, where_option
 from fleet.cli.password import password_from as source_of
 from fleet.cli.password import password_option
 from fleet.errors import UsageError
+from fleet.given_files import text_of
 
 if TYPE_CHECKING:
     from fleet.bulk.accounts_file import Accounts
@@ -65,14 +66,7 @@ def _accounts(files: Sequence[Path]) -> Accounts:
 
     found = Accounts()
     for file in files:
-        with file.open("rb") as opened:
-            data = opened.read(FILE_CAP + 1)
-        if len(data) > FILE_CAP:
-            raise UsageError(f"{file} is larger than {FILE_CAP // 1024**2} MiB")
-        try:
-            found += read_accounts(data.decode("utf-8-sig"), str(file))
-        except UnicodeDecodeError:
-            raise UsageError(f"{file} is no UTF-8 text") from None
+        found += read_accounts(text_of(file, FILE_CAP), str(file))
     return found
 
 

@@ -75,8 +75,11 @@ def run_verb(
     *none* is asked with all plans before anything is sent: a text that it gives is a `UsageError` (a pattern that fits
     nothing anywhere). Raises `UsageError` without `-s`, and where nobody can be asked and `--yes` is not given.
     """
+    from fleet.cli.listing import check_columns
     from fleet.cli.run import run_on_sites
+    from fleet.render.changes import CHANGE_COLUMNS
 
+    check_columns(common, [*CHANGE_COLUMNS[1:], "change"] if common.format == "html" else CHANGE_COLUMNS[1:])
     if common.select is None:
         raise UsageError("a change needs -s, also for all sites: -s all")
     if not consent.dry_run and not consent.yes and not can_ask():
@@ -227,6 +230,8 @@ SHOWN = 30
 
 def _write(common: Common, report: Report) -> None:
     from fleet.cli.writing import write_report
-    from fleet.render.changes import change_lines, change_page_rows, change_rows
+    from fleet.render.changes import PAGE_COLUMNS, change_lines, change_page_rows, change_rows
 
-    write_report(common, report, rows=change_page_rows if common.format == "html" else change_rows, lines=change_lines)
+    page = common.format == "html"
+    rows = change_page_rows if page else change_rows
+    write_report(common, report, rows=rows, lines=change_lines, shown=PAGE_COLUMNS if page else None)

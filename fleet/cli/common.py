@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,7 +32,6 @@ __all__ = [
     "run_options",
     "speech_options",
     "terminal_of",
-    "write_lines",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -278,9 +277,3 @@ def terminal_of() -> Terminal:
     if os.environ.get("NO_COLOR"):
         colour = False
     return Terminal(max(40, shutil.get_terminal_size((100, 24)).columns), colour)
-
-
-def write_lines(lines: Sequence[str], terminal: Terminal) -> None:
-    """*lines* on standard output, with their colours where *terminal* takes them."""
-    if lines:
-        click.echo("\n".join(lines), color=terminal.colour)

@@ -13,6 +13,7 @@ from fleet.cli.common import Common, output_option, run_options
 from fleet.cli.listing import Named, condition, list_table, where_option
 from fleet.cli.password import password_from, password_option
 from fleet.errors import UsageError
+from fleet.given_files import text_of
 
 if TYPE_CHECKING:
     from fleet.bulk import Planned
@@ -192,13 +193,7 @@ def register(common: Common, consent: Consent, source: Path, password_from: str 
     form = source.suffix.lstrip(".").lower()
     if form not in ("json", "toml"):
         raise UsageError(f"{source} is neither .json nor .toml")
-    data = source.read_bytes()[: ITEM_CAP + 1]
-    if len(data) > ITEM_CAP:
-        raise UsageError(f"{source} is larger than {ITEM_CAP // 1024**2} MiB, which no data item is")
-    try:
-        item = read_item(data.decode("utf-8-sig"), form)
-    except UnicodeDecodeError:
-        raise UsageError(f"{source} is no UTF-8 text") from None
+    item = read_item(text_of(source, ITEM_CAP), form)
     connection = connection_of(item)
     if connection is not None and connection.password is not None and not platform.is_private(source):
         raise UsageError(f"{source} holds a password and can be read by others: leave it out, or chmod 600 {source}")

@@ -60,11 +60,14 @@ def command(common: Common, **given: Any) -> int:
     WHAT is any of services, machines, security, system, datastores, logs, site, usage, uploads. A snapshot is an ID, a
     name, latest, or an age. Ends with status 1 where something differs, with 0 where nothing does.
     """
+    from fleet.cli.listing import check_columns
     from fleet.cli.run import run_on_sites
     from fleet.fanout.fleet import Fleet, Selection
+    from fleet.render.differences import ROW
     from fleet.snapshots.comparing import compare, compare_kept
     from fleet.snapshots.store import Store
 
+    check_columns(common, ROW)
     store = Store()
     if given["no_mask"] and given["mask"]:
         raise UsageError("--mask and --no-mask exclude each other")

@@ -33,12 +33,12 @@ def list_(common: Common, within: float | None, where: str | None) -> int:
     fleet licenses list --where 'kind=extension' -o csv
     """
     from fleet.cli.certificates import ends_within
-    from fleet.rows.licences import LICENCES
+    from fleet.rows.licenses import LICENSES
 
     sorted_by = common if common.query is not None else replace(common, sort=common.sort or "daysLeft")
     return list_table(
         sorted_by,
-        LICENCES,
+        LICENSES,
         name="licenses list",
         where=where,
         shown=("kind", "name", "displayName", "version", "daysLeft", "expiration"),

@@ -13,6 +13,7 @@ import click
 
 from fleet.durations import parse_duration
 from fleet.errors import UsageError
+from fleet.given_files import text_of
 
 if TYPE_CHECKING:
     from fleet.aggregate.where import Where
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["MOMENT", "SIZE", "check_by", "condition_of", "query_of", "record_options"]
 
 LEVELS = ["SEVERE", "WARNING", "INFO", "FINE", "VERBOSE", "DEBUG"]
+
+IGNORE_FILE_CAP = 1024 * 1024
 
 ALIASES = {"level": "type", "service": "source"}
 """What people call a member of a record that has another name."""
@@ -164,10 +167,7 @@ def condition_of(given: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], bool
 
     texts = list(given["ignore"])
     if given["ignore_file"] is not None:
-        try:
-            lines = given["ignore_file"].read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"the file {given['ignore_file']} can't be read: {error}") from None
+        lines = text_of(given["ignore_file"], IGNORE_FILE_CAP).splitlines()
         texts += [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     noise = [_parsed(text, "--ignore") for text in texts]
     where = None if given["where"] is None else _parsed(given["where"], "--where")

@@ -18,7 +18,17 @@ from fleet.render.plain import as_json, as_line, short
 if TYPE_CHECKING:
     from fleet.report import Report
 
-__all__ = ["ON_TERMINAL", "CsvRows", "JsonRows", "MarkdownRows", "NdjsonRows", "Rows", "TableRows", "rows_writer"]
+__all__ = [
+    "ON_TERMINAL",
+    "CsvRows",
+    "HtmlRows",
+    "JsonRows",
+    "MarkdownRows",
+    "NdjsonRows",
+    "Rows",
+    "TableRows",
+    "rows_writer",
+]
 
 Records = Sequence[tuple[str, dict[str, Any]]]
 
@@ -165,6 +175,36 @@ class JsonRows:
         self._aside.close()
 
 
+class HtmlRows:
+    """The rows of a page, of which there are no more than somebody looks at: the first of them that come."""
+
+    MOST = 20_000
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._cells: list[list[str]] = []
+        self._count = 0
+
+    def text(self, records: Records) -> str:
+        self._count += len(records)
+        for site, record in records[: self.MOST - len(self._cells)]:
+            row = as_row(site, record)
+            row["at"] = time_text(record.get("time"))[:19].replace("T", " ")
+            self._cells.append([_text(row.get(name)) for name in self._names])
+        return ""
+
+    def finish(self, report: Report, selection: str) -> None:
+        """Write the page to standard output."""
+        from fleet.render.html import Heading, as_html
+
+        remarks = [f"{self._count} records, all times in UTC"]
+        if self._count > self.MOST:
+            remarks.append(f"Only the first {self.MOST} of them are on this page; -o csv has all.")
+        title = f"fleet {report.command.replace('.', ' ')}"
+        heading = Heading(title=title, when=report.started, selection=selection, remarks=remarks)
+        sys.stdout.write(as_html(self._names, self._cells, heading, report, states=["type"]))
+
+
 def rows_writer(form: str, names: Sequence[str], terminal: Terminal) -> Rows:
     """What writes records in the format *form*, with the columns *names* where it has columns."""
     match form:
@@ -176,6 +216,8 @@ def rows_writer(form: str, names: Sequence[str], terminal: Terminal) -> Rows:
             return MarkdownRows(names or ON_TERMINAL)
         case "json":
             return JsonRows()
+        case "html":
+            return HtmlRows(names or ON_TERMINAL)
         case _:
             return TableRows(names or ON_TERMINAL, terminal)
 

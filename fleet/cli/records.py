@@ -44,7 +44,7 @@ def command() -> None:
     show_default=True,
     help="What --oldest-first may take on disk meanwhile.",
 )
-@output_option(without=["html"])
+@output_option()
 @run_options
 def query(common: Common, limit: int | None, oldest_first: bool, spool_limit: int, **given: Any) -> int:
     """Show the records of all selected sites in one order of time, the newest first.
@@ -247,11 +247,14 @@ def _rows(common: Common) -> Rows:
 
 def _end(common: Common, rows: Rows, report: Report) -> None:
     """What comes behind the records: the report where it was asked for, else failures and coverage on standard error."""
-    from fleet.cli.record_rows import JsonRows
+    from fleet.cli.record_rows import HtmlRows, JsonRows
     from fleet.render.table import summary_lines
 
     if isinstance(rows, JsonRows):
         rows.finish(report)
+        return
+    if isinstance(rows, HtmlRows):
+        rows.finish(report, common.selection)
         return
     click.echo(rows.text(()), nl=False)
     if not common.quiet:

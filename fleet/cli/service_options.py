@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import click
 from fleet.cli.common import Common, completed_by
 from fleet.cli.listing import condition, list_table
 from fleet.errors import UsageError
+from fleet.given_files import text_of
 
 if TYPE_CHECKING:
     from fleet.bulk import Planned
@@ -54,17 +54,7 @@ def patterns_of(services: Sequence[str]) -> ServicePatterns:
 
 
 def _lines_of(text: str) -> list[str]:
-    try:
-        if text == "-":
-            whole = sys.stdin.read(LIST_FILE_CAP + 1)
-        else:
-            with Path(text.removeprefix("@file:")).open(encoding="utf-8-sig") as file:
-                whole = file.read(LIST_FILE_CAP + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise UsageError(f"the names of services can't be read from {text}: {why}") from None
-    if len(whole) > LIST_FILE_CAP:
-        raise UsageError(f"{text} has more than {LIST_FILE_CAP // 1024 // 1024} MiB of names")
+    whole = text_of(None if text == "-" else Path(text.removeprefix("@file:")), LIST_FILE_CAP)
     names = [line.strip() for line in whole.splitlines()]
     names = [name for name in names if name and not name.startswith("#")]
     if not names:

@@ -18,11 +18,15 @@ from fleet.cli.service_options import (
     services_argument,
 )
 from fleet.errors import UsageError
+from fleet.given_files import text_of
 
 if TYPE_CHECKING:
     from fleet.bulk.permissions import Listed
 
 __all__ = ["permissions"]
+
+LIST_CAP = 16 * 1024 * 1024
+"""Bytes that a list of permissions may have."""
 
 folder_option = click.option(
     "--folder",
@@ -181,31 +185,32 @@ def clean(common: Common, consent: Consent, role: str) -> int:
 def _listed(file: Path) -> list[Listed]:
     """The lines of a CSV list; raises `UsageError` with the line that is wrong."""
     import csv
+    import io
 
     from fleet.bulk.permissions import Listed
     from fleet.protocol.fields import as_bool
 
+    text = text_of(file, LIST_CAP)
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            names = {name.strip().lower(): name for name in reader.fieldnames or () if name}
-            role = names.get("role") or names.get("principal")
-            if "service" not in names or role is None:
-                raise UsageError(f"{file}: the first line must name the columns service and role")
-            found = []
-            for row in reader:
-                place, who = (row[names["service"]] or "").strip(), (row[role] or "").strip()
-                text = (row[names["allowed"]] or "").strip() if "allowed" in names else ""
-                allowed = as_bool(text) if text else True
-                if allowed is None:
-                    raise UsageError(f"{file}, line {reader.line_num}: allowed is true or false, not {text!r}")
-                site = (row[names["site"]] or "").strip() if "site" in names else ""
-                try:
-                    found.append(Listed(place, who, allowed, site))
-                except UsageError as error:
-                    raise UsageError(f"{file}, line {reader.line_num}: {error}") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{file} can't be read: {error}") from None
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        names = {name.strip().lower(): name for name in reader.fieldnames or () if name}
+        role = names.get("role") or names.get("principal")
+        if "service" not in names or role is None:
+            raise UsageError(f"{file}: the first line must name the columns service and role")
+        found = []
+        for row in reader:
+            place, who = (row[names["service"]] or "").strip(), (row[role] or "").strip()
+            word = (row[names["allowed"]] or "").strip() if "allowed" in names else ""
+            allowed = as_bool(word) if word else True
+            if allowed is None:
+                raise UsageError(f"{file}, line {reader.line_num}: allowed is true or false, not {word!r}")
+            site = (row[names["site"]] or "").strip() if "site" in names else ""
+            try:
+                found.append(Listed(place, who, allowed, site))
+            except UsageError as error:
+                raise UsageError(f"{file}, line {reader.line_num}: {error}") from None
+    except csv.Error as error:
+        raise UsageError(f"{file} is no CSV: {error}") from None
     if not found:
         raise UsageError(f"{file} has no line below its first one")
     return found

@@ -21,6 +21,7 @@ from fleet.cli.service_options import (
     services_needed,
 )
 from fleet.errors import UsageError
+from fleet.given_files import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -122,12 +123,7 @@ def import_(common: Common, consent: Consent, **given: Any) -> int:
     from fleet.bulk.transfer import ImportServices
 
     file: Path = given["file"]
-    try:
-        if file.stat().st_size > FILE_CAP:
-            raise UsageError(f"{file} has more than {FILE_CAP // 1024 // 1024} MiB")
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} can't be read: {error}") from None
+    text = text_of(file, FILE_CAP)
     patterns = patterns_of(given["services"])
     definitions = read_document(text, given["origin"])
     unused = patterns.unused(definitions)

@@ -10,6 +10,7 @@ import click
 
 from fleet.cli.common import DURATION, Common, output_option, run_options, terminal_of
 from fleet.errors import UsageError
+from fleet.given_files import text_of
 
 if TYPE_CHECKING:
     from fleet.cli.run import Session
@@ -121,15 +122,8 @@ def _of_snapshot(common: Common, text: str, given: dict[str, Any]) -> int:
 def _text_of(query: str | None) -> str:
     if query is None:
         return ""
-    try:
-        if query == "-":
-            return sys.stdin.read(LONGEST)
-        if query.startswith("@"):
-            return Path(query[1:]).read_text(encoding="utf-8")[:LONGEST]
-    except OSError as error:
-        raise UsageError(f"{query.removeprefix('@')} can't be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{query.removeprefix('@')} is not UTF-8 text") from None
+    if query == "-" or query.startswith("@"):
+        return text_of(None if query == "-" else Path(query[1:]), LONGEST)
     return query
 
 

@@ -17,8 +17,10 @@ from fleet.client.handshake import PeerCertificate
 from fleet.client.site import SiteClient
 from fleet.errors import BadAnswer, SiteError
 from fleet.health.certificates import readable
-from fleet.protocol.fields import ServiceId, as_int, path_name
-from fleet.rows.reading import all_of, each, list_of
+from fleet.protocol.fields import ServiceId, as_int
+from fleet.rows.certificates import listed_aliases
+from fleet.rows.machines import listed_machines
+from fleet.rows.reading import all_of, each
 from fleet.rows.reports import Entry, ServiceReports
 
 __all__ = ["Facts", "MachineState", "ServiceState"]
@@ -33,9 +35,6 @@ WISHES = {
     "STOPPPED": "STOPPED",
 }
 """What the words of `configuredState` come to; the last one is how Esri's own help writes it in one place."""
-
-ALIAS_CAP = 100
-"""Certificates of one machine that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ class Facts:
 
     async def licenses(self) -> dict[str, Any]:
         """`system/licenses`."""
-        return await self._once("licenses", lambda: self.call(ops.site.licenses()))
+        return await self._once("licenses", lambda: self.call(ops.system.licenses()))
 
     async def machine_names(self) -> Sequence[str]:
         """The names of the machines."""
@@ -159,16 +158,8 @@ class Facts:
         await self.client.login()
 
     async def _machine_names(self) -> Sequence[str]:
-        answer = await self.call(ops.machines.listing())
-        names = []
-        for entry in list_of(answer, "machines"):
-            name = entry.get("machineName") if isinstance(entry, dict) else None
-            if not isinstance(name, str) or not name:
-                raise BadAnswer("the list of machines holds something without a name")
-            names.append(path_name(name))
-        if not names:
-            raise BadAnswer("the site lists no machine")
-        return list(dict.fromkeys(names))
+        listing = await self.call(ops.machines.listing())
+        return [entry["machineName"] for entry in listed_machines(listing)]
 
     async def _machines(self) -> Sequence[MachineState]:
         names = await self.machine_names()
@@ -192,11 +183,7 @@ class Facts:
     async def _certificates(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
         async def of(machine: str) -> list[tuple[str, str, Mapping[str, Any]]]:
             answer = await self.call(ops.machines.certificates(machine))
-            aliases = []
-            for alias in list_of(answer, "certificates", ALIAS_CAP):
-                if not isinstance(alias, str) or not alias:
-                    raise BadAnswer("the list of certificates holds something that is no name")
-                aliases.append(path_name(alias))
+            aliases = listed_aliases(answer)
             found = await each([partial(self.call, ops.machines.certificate(machine, alias)) for alias in aliases])
             return [(machine, alias, told) for alias, told in zip(aliases, all_of(found), strict=True)]
 

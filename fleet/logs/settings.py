@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fleet.admin import logs, machines
-from fleet.admin.catalogue import operation_for
+from fleet.admin import logs
 from fleet.client.site import SiteClient
 from fleet.errors import BadAnswer
 from fleet.protocol.fields import as_int
+from fleet.rows.machines import machines_of
 
 __all__ = ["error_reports", "log_settings"]
 
@@ -30,14 +30,10 @@ async def error_reports(client: SiteClient) -> dict[str, Any]:
 
     Raises what the calls came to, and `BadAnswer` for an answer without a count.
     """
-    listed = (await client.call(machines.listing())).get("machines")
-    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
-        raise BadAnswer("the answer holds no machines")
     found = []
-    for name in (str(one.get("machineName")) for one in listed):
-        operation, _ = operation_for("admin/logs/countErrorReports", parameters={"machine": name})
-        answer = await client.call(operation)
-        count = as_int(answer.get("reportCount")) if isinstance(answer, dict) else None
+    for name in [entry["machineName"] for entry in await machines_of(client)]:
+        answer = await client.call(logs.count_error_reports(name))
+        count = as_int(answer.get("reportCount"))
         if count is None:
             raise BadAnswer(f"the answer holds no count of error reports of {name}")
         found.append({"machine": name, "reports": count})

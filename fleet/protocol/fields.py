@@ -92,10 +92,10 @@ def root_folder(name: Any) -> str:
     return name.strip("/") if isinstance(name, str) else ""
 
 
-def path_name(name: str) -> str:
-    """*name* out of a site's answer; raises `BadAnswer` for `.` and `..`, which no part of a path may be."""
-    if name in (".", ".."):
-        raise BadAnswer(f"the answer names {name!r}, which can't be part of a path")
+def path_name(name: Any) -> str:
+    """*name* out of a site's answer; raises `BadAnswer` for what no part of a path may be: `.`, `..`, and no text."""
+    if not isinstance(name, str) or name in ("", ".", ".."):
+        raise BadAnswer(f"the answer names {str(name)[:200]!r}, which can't be part of a path")
     return name
 
 
@@ -149,7 +149,8 @@ class ServiceId:
         name, kind = entry.get("serviceName"), entry.get("type")
         if not isinstance(name, str) or not isinstance(kind, str) or not name or not kind:
             return None
-        found = cls(path_name(root_folder(entry.get("folderName"))), path_name(name), path_name(kind))
+        folder = root_folder(entry.get("folderName"))
+        found = cls(folder and path_name(folder), path_name(name), path_name(kind))
         if "/" in found.folder or "/" in name or "/" in kind or "." in kind:
             raise BadAnswer(f"the answer names {str(found)!r}, which is not Folder/Name.Type")
         return found

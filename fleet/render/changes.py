@@ -12,9 +12,12 @@ from fleet.render.plain import short
 from fleet.render.table import NAMES, summary_lines
 from fleet.report import Report
 
-__all__ = ["CHANGE_COLUMNS", "change_lines", "change_page_rows", "change_rows", "old_to_new"]
+__all__ = ["CHANGE_COLUMNS", "PAGE_COLUMNS", "change_lines", "change_page_rows", "change_rows", "old_to_new"]
 
 CHANGE_COLUMNS = ("site", "item", "outcome", "old", "new", "kind", "message")
+
+PAGE_COLUMNS = ("site", "item", "change", "outcome", "kind", "message")
+"""The columns of a page, unless others are asked for."""
 
 WOULD = {"change": "would change", "noop": "noop", "impossible": "impossible"}
 
@@ -35,9 +38,11 @@ def change_rows(report: Report) -> list[dict[str, Any]]:
 
 
 def change_page_rows(report: Report) -> list[dict[str, Any]]:
-    """The same for a page that people read: what is old and what is new in one column, `change`."""
-    columns = dict.fromkeys(("site", "item", "change", "outcome", "kind", "message"), "")
-    return [{**row, "change": old_to_new(old, new)} for row, old, new in _rows(report, columns)]
+    """The same for a page that people read: with what is old and what is new in one column more, `change`."""
+    return [
+        {**row, "change": old_to_new(old, new), "old": _text(old), "new": _text(new)}
+        for row, old, new in _rows(report, dict.fromkeys((*PAGE_COLUMNS, "old", "new"), ""))
+    ]
 
 
 def _rows(report: Report, columns: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], Any, Any]]:

@@ -19,7 +19,7 @@ SITES = 40
 
 _COUNT = re.compile(r"count|count\(.*\)|records|n", re.IGNORECASE)
 _DAYS = re.compile(r"days|days[_ ]?left", re.IGNORECASE)
-_LABELS = ("site", "service", "machine", "alias", "name", "feature")
+_LABELS = ("site", "aliasName", "alias", "displayName", "name", "service", "machineName", "machine")
 _STATES = ("realTimeState", "status", "outcome", "state")
 
 

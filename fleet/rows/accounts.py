@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 PAGE = 1000
+PAGES = 1000
 """Accounts that are asked for at once."""
 
 MEMBERS_PAGE = 10_000
@@ -51,7 +52,7 @@ async def _pages(
 ) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     start = 0
-    while True:
+    for _ in range(PAGES):
         answer = await client.call(ask(start, PAGE))
         entries = [one for one in list_of(answer, member) if isinstance(one, Mapping) and isinstance(one.get(key), str)]
         before = len(found)
@@ -63,6 +64,7 @@ async def _pages(
         if len(found) == before:
             raise BadAnswer(f"the list of {member} has more pages, and they bring nothing new")
         start += len(entries)
+    raise BadAnswer(f"the list of {member} has more than {PAGES} pages, and so many are looked at")
 
 
 async def members_of(client: SiteClient, role: str) -> list[str]:

@@ -52,15 +52,20 @@ def _when(told: Mapping[str, Any], member: str) -> float | None:
     return as_epoch(told.get(member)) if epoch is None else epoch
 
 
+def listed_aliases(listing: Mapping[str, Any]) -> list[str]:
+    """The aliases in the *listing* of a machine's key store; raises `BadAnswer` for what is no name."""
+    aliases = []
+    for entry in list_of(listing, "certificates", ALIAS_CAP):
+        alias = entry.get("aliasName") if isinstance(entry, Mapping) else entry
+        if not isinstance(alias, str) or not alias:
+            raise BadAnswer("the list of certificates holds something that is no name")
+        aliases.append(path_name(alias))
+    return aliases
+
+
 async def _certificates(client: SiteClient, wanted: Wanted) -> Sequence[Row]:
     async def of(machine: str) -> list[Row]:
-        answer = await client.call(ops.machines.certificates(machine))
-        aliases = []
-        for entry in list_of(answer, "certificates", ALIAS_CAP):
-            alias = entry.get("aliasName") if isinstance(entry, Mapping) else entry
-            if not isinstance(alias, str) or not alias:
-                raise BadAnswer("the list of certificates holds something that is no name")
-            aliases.append(path_name(alias))
+        aliases = listed_aliases(await client.call(ops.machines.certificates(machine)))
         asks = [partial(client.call, ops.machines.certificate(machine, alias)) for alias in aliases]
         settings, *told = all_of(await each([partial(client.call, ops.machines.get(machine)), *asks]))
         used = str(settings.get("webServerCertificateAlias") or "").lower()

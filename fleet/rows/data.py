@@ -11,6 +11,7 @@ from fleet import admin as ops
 from fleet.client.site import SiteClient
 from fleet.errors import NotFound
 from fleet.protocol.connections import Connection, is_connection
+from fleet.protocol.fields import path_name
 from fleet.protocol.secret_names import is_secret_name
 from fleet.rows.reading import all_of, each, list_of
 from fleet.rows.table import Column, Row, Table, Wanted
@@ -27,7 +28,11 @@ async def data_items(client: SiteClient) -> list[dict[str, Any]]:
 
 
 def _has_path(item: Any) -> bool:
-    return isinstance(item, Mapping) and isinstance(item.get("path"), str)
+    if not isinstance(item, Mapping) or not isinstance(item.get("path"), str):
+        return False
+    for part in item["path"].strip("/").split("/"):
+        path_name(part)
+    return True
 
 
 def connection_of(item: Mapping[str, Any]) -> Connection | None:

@@ -43,7 +43,7 @@ async def jobs_of(client: SiteClient, service: ServiceId) -> list[Row]:
         if after <= start:
             raise BadAnswer(f"the jobs of {service} have a next page that is none")
         start = after
-    return rows
+    raise BadAnswer(f"the jobs of {service} have more than {PAGES} pages, and so many are looked at")
 
 
 def _row(service: ServiceId, job: Mapping[str, Any]) -> Row:

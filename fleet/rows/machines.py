@@ -14,7 +14,7 @@ from fleet.protocol.release import Release
 from fleet.rows.reading import all_of, each, list_of
 from fleet.rows.table import Column, Row, Table, Wanted
 
-__all__ = ["HARDWARE", "MACHINES", "SETTINGS", "machines_of"]
+__all__ = ["HARDWARE", "MACHINES", "SETTINGS", "listed_machines", "machines_of"]
 
 SETTINGS: tuple[tuple[str, Any, str], ...] = (
     ("platform", "text", "operating system and processor, as the software was built for"),
@@ -41,8 +41,13 @@ _MADE_OF = tuple(name for name, _, _ in HARDWARE)
 
 async def machines_of(client: SiteClient) -> list[Mapping[str, Any]]:
     """What the site lists of its machines, each with a name; raises `BadAnswer` where it lists none."""
+    return listed_machines(await client.call(ops.machines.listing()))
+
+
+def listed_machines(listing: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The entries of the *listing* of machines, each with a name; raises `BadAnswer` where there are none."""
     found = {}
-    for entry in list_of(await client.call(ops.machines.listing()), "machines"):
+    for entry in list_of(listing, "machines"):
         name = entry.get("machineName") if isinstance(entry, Mapping) else None
         if not isinstance(name, str) or not name:
             raise BadAnswer("the list of machines holds something without a name")

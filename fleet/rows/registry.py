@@ -7,14 +7,14 @@ from importlib import import_module
 
 from fleet.rows.table import Table
 
-__all__ = ["TABLES", "table"]
+__all__ = ["TABLES", "table", "table_at"]
 
 TABLES: dict[str, str] = {
     "certificates": "fleet.rows.certificates:CERTIFICATES",
     "datastores": "fleet.rows.data:DATASTORES",
     "directories": "fleet.rows.system:DIRECTORIES",
     "extensions": "fleet.rows.services:EXTENSIONS",
-    "licences": "fleet.rows.licences:LICENCES",
+    "licenses": "fleet.rows.licenses:LICENSES",
     "logs": "fleet.rows.logs:LOGS",
     "machines": "fleet.rows.machines:MACHINES",
     "manifests": "fleet.rows.manifests:MANIFESTS",
@@ -30,9 +30,14 @@ TABLES: dict[str, str] = {
 """Name -> where the table stands; a place rather than a table, so that one table costs no look at the others."""
 
 
-@cache
 def table(name: str) -> Table:
     """The table *name*; raises `KeyError`."""
-    module, _, attribute = TABLES[name].partition(":")
+    return table_at(TABLES[name])
+
+
+@cache
+def table_at(place: str) -> Table:
+    """The table that stands at *place*, such as `fleet.rows.machines:MACHINES`."""
+    module, _, attribute = place.partition(":")
     found: Table = getattr(import_module(module), attribute)
     return found

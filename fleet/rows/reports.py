@@ -142,8 +142,9 @@ def folder_names(listing: Mapping[str, Any]) -> list[str]:
     for name in list_of(listing, "folders"):
         if not isinstance(name, str):
             raise BadAnswer("the list of folders holds something that is no name")
-        names.append(path_name(root_folder(name)))
-    return list(dict.fromkeys(filter(None, names)))
+        if folder := root_folder(name):
+            names.append(path_name(folder))
+    return list(dict.fromkeys(names))
 
 
 def listed_services(listing: Mapping[str, Any], folder: str = "") -> list[ServiceId]:

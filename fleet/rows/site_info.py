@@ -32,7 +32,7 @@ async def site_info(client: SiteClient) -> list[Row]:
     rest = await client.call(ops.info.rest())
     admin = await client.call(ops.info.admin())
     names = [entry["machineName"] for entry in await machines_of(client)]
-    licences = await client.call(ops.site.licenses())
+    licences = await client.call(ops.system.licenses())
     level = licences.get("level")
     row: dict[str, Any] = {
         "release": str(client.release) if client.release is not None else admin.get("fullVersion"),

@@ -10,7 +10,7 @@ from typing import Any
 from fleet import admin as ops
 from fleet.client.site import SiteClient
 from fleet.errors import BadAnswer
-from fleet.protocol.fields import as_bool
+from fleet.protocol.fields import as_bool, path_name
 from fleet.protocol.secret_names import is_secret_name
 from fleet.rows.reading import all_of, each, list_of
 from fleet.rows.table import Column, Row, Table, Wanted
@@ -137,6 +137,7 @@ async def jobs(client: SiteClient) -> list[Row]:
     """Operations that work on by themselves; what a site tells of one is not confirmed by any published source."""
     listed = list_of(await client.call(ops.system.jobs()), "jobs")
     names = [entry if isinstance(entry, str) else str(entry.get("id") or "") for entry in listed]
-    found = all_of(await each([partial(client.call, ops.system.job(name)) for name in names if name]))
+    asks = [partial(client.call, ops.system.job(path_name(name))) for name in names if name]
+    found = all_of(await each(asks))
     rows = zip(filter(None, names), found, strict=True)
     return [{"id": name, **{key: told.get(key) for key in ("operation", "status", "messages")}} for name, told in rows]

@@ -15,12 +15,16 @@ from typing import Any
 import anyio
 
 from fleet import admin as ops
+from fleet.admin.accounts import Privilege
 from fleet.admin.catalogue import catalogue, operation_for
 from fleet.admin.operation import Operation
 from fleet.client.site import SiteClient
 from fleet.errors import BadAnswer, NotFound, ServerFailed, SiteError, TooLarge, UsageError
 from fleet.outcome import error_object
-from fleet.protocol.fields import ServiceId, path_name, path_part, root_folder
+from fleet.protocol.fields import ServiceId, path_name, root_folder
+from fleet.rows import accounts
+from fleet.rows.reading import NAME_CAP
+from fleet.rows.reports import LIST_CAP, listed_services, service_of
 from fleet.snapshots.redact import redacted
 
 __all__ = ["EXTRAS", "SECTIONS", "Collected", "collect"]
@@ -61,12 +65,7 @@ SINGLE: Mapping[str, str] = {
 COUNTERS = frozenset({"totalRefCount", "ServerStartTime"})
 """Members that change without anybody changing anything: they are left out, so that definitions stay as they are."""
 
-LIST_CAP = 2000
-"""Services that one report is asked for at the most."""
-PRIVILEGED = ("ADMINISTER", "PUBLISH")
-PAGE = 1000
-NAME_CAP = 50_000
-"""Names of one list that are kept; a longer one is a failed piece."""
+PRIVILEGED: tuple[Privilege, ...] = ("ADMINISTER", "PUBLISH")
 AT_ONCE = 16
 """Reads of one site that are under way or wait for their turn; how many travel is up to the client."""
 
@@ -154,8 +153,8 @@ class _Walk:
                 self._line.append(ask)
         if "security" in self._sections:
             self._line += [
-                partial(self._paged, "security/users", "users", "admin/security/users/getUsers"),
-                partial(self._paged, "security/roles", "roles", "admin/security/roles/getRoles"),
+                partial(self._accounts, "security/users", accounts.users),
+                partial(self._accounts, "security/roles", accounts.roles),
                 *(partial(self._privileged, privilege) for privilege in PRIVILEGED),
             ]
         async with anyio.create_task_group() as group:
@@ -212,7 +211,10 @@ class _Walk:
         return None
 
     async def _single(self, name: str, entry: str) -> None:
-        operation = operation_for(catalogue().by_name[entry].full_path)[0]
+        await self._whole(name, operation_for(catalogue().by_name[entry].full_path)[0])
+
+    async def _whole(self, name: str, operation: Operation[Any]) -> None:
+        """Keep the answer to *operation* as it is."""
         value = await self._read(name, operation)
         if value is not None:
             self._keep(name, value)
@@ -232,7 +234,8 @@ class _Walk:
                 self._found.failed["services/folders"] = error
                 continue
             self._line.append(partial(self._listing, folder))
-            self._line.append(partial(self._folder_permissions, folder))
+            permissions = ops.services.permissions(folder=folder)
+            self._line.append(partial(self._whole, f"services/folder-permissions/{folder}", permissions))
         self._tell()
 
     async def _listing(self, folder: str) -> Mapping[str, Any] | None:
@@ -242,7 +245,7 @@ class _Walk:
         if listing is None:
             return None
         try:
-            services = self._services_of(listing, folder)
+            services = listed_services(listing, folder)
         except (BadAnswer, TooLarge) as error:
             self._found.failed[name] = error
             return None
@@ -251,40 +254,13 @@ class _Walk:
         if services:
             self._line.append(partial(self._report, folder, services))
         for service in services:
-            self._line.append(partial(self._definition, service))
+            self._line.append(partial(self._whole, f"services/definition/{service}", ops.services.get(service)))
             if "manifests" in self._extras:
-                self._line.append(partial(self._of_service, service, "manifest", "iteminfo/manifest/manifest.json"))
+                self._line.append(partial(self._whole, f"services/manifest/{service}", ops.services.manifest(service)))
             if "iteminfo" in self._extras:
-                self._line.append(partial(self._of_service, service, "iteminfo", "iteminfo"))
+                self._line.append(partial(self._whole, f"services/iteminfo/{service}", ops.services.item_info(service)))
         self._tell()
         return listing
-
-    @staticmethod
-    def _services_of(listing: Mapping[str, Any], folder: str) -> list[ServiceId]:
-        entries = listing.get("services")
-        if not isinstance(entries, list):
-            raise BadAnswer("the list of services is missing in the answer")
-        if len(entries) > NAME_CAP:
-            raise TooLarge(f"the answer lists {len(entries)} services, and {NAME_CAP} are looked at")
-        found = []
-        for entry in entries:
-            service = ServiceId.of({"folderName": folder, **entry}) if isinstance(entry, dict) else None
-            if service is None:
-                raise BadAnswer("the answer lists something that is no service")
-            found.append(service)
-        return list(dict.fromkeys(found))
-
-    async def _definition(self, service: ServiceId) -> None:
-        name = f"services/definition/{service}"
-        value = await self._read(name, ops.services.get(service))
-        if value is not None:
-            self._keep(name, value)
-
-    async def _of_service(self, service: ServiceId, what: str, path: str) -> None:
-        name = f"services/{what}/{service}"
-        value = await self._read(name, operation_for(f"admin/services/{service.path}/{path}")[0])
-        if value is not None:
-            self._keep(name, value)
 
     async def _report(self, folder: str, services: Sequence[ServiceId]) -> None:
         """States and permissions of all services of *folder*, by one report; how busy they are is left out.
@@ -312,12 +288,6 @@ class _Walk:
         self._keep(name, states)
         self._keep(f"services/permissions/{folder or '-'}", permissions)
 
-    async def _folder_permissions(self, folder: str) -> None:
-        name = f"services/folder-permissions/{folder}"
-        value = await self._read(name, operation_for(f"admin/services/{path_part(folder)}/permissions")[0])
-        if value is not None:
-            self._keep(name, value)
-
     # Machines
 
     async def _machines(self) -> None:
@@ -325,9 +295,12 @@ class _Walk:
         if answer is None:
             return
         for machine in self._names(answer, "machines", "machines/list", "machineName"):
-            for what, path in (("about", ""), ("status", "/status"), ("hardware", "/hardware")):
-                name = f"machines/{what}/{machine}"
-                self._line.append(partial(self._plain, name, f"admin/machines/{path_part(machine)}{path}"))
+            for what, operation in (
+                ("about", ops.machines.get(machine)),
+                ("status", ops.machines.status(machine)),
+                ("hardware", ops.machines.hardware(machine)),
+            ):
+                self._line.append(partial(self._plain, f"machines/{what}/{machine}", operation))
             self._line.append(partial(self._certificates, machine))
         self._tell()
 
@@ -357,8 +330,8 @@ class _Walk:
                 self._found.failed[piece] = error
         return list(dict.fromkeys(found))
 
-    async def _plain(self, name: str, path: str) -> None:
-        value = await self._read(name, operation_for(path)[0])
+    async def _plain(self, name: str, operation: Operation[Any]) -> None:
+        value = await self._read(name, operation)
         if value is not None:
             self._keep(name, _steady(value))
 
@@ -381,37 +354,23 @@ class _Walk:
 
     # Users and roles
 
-    async def _paged(self, name: str, member: str, path: str) -> None:
-        found: list[Any] = []
-        while True:
-            operation = operation_for(path, parameters={"startIndex": str(len(found)), "pageSize": str(PAGE)})[0]
-            answer = await self._read(name, operation)
-            if answer is None:
-                return
-            page = answer.get(member)
-            if not isinstance(page, list):
-                self._found.failed[name] = BadAnswer(f"the list of {member} is missing in the answer")
-                return
-            found += page
-            if not page or answer.get("hasMore") not in (True, "true"):
-                break
-            if len(found) >= NAME_CAP:
-                self._found.failed[name] = TooLarge(f"there are more than {NAME_CAP} {member}")
-                return
-        self._keep(name, found)
+    async def _accounts(self, name: str, read: Callable[[SiteClient], Awaitable[list[dict[str, Any]]]]) -> None:
+        try:
+            self._keep(name, await read(self._client))
+        except NotFound as error:
+            self._found.absent[name] = error.message
+        except SiteError as error:
+            self._found.failed[name] = error
 
-    async def _privileged(self, privilege: str) -> None:
+    async def _privileged(self, privilege: Privilege) -> None:
         """The roles that have *privilege*, each with its members."""
         name = f"security/privileges/{privilege}"
-        path = "admin/security/roles/getRolesByPrivilege"
-        answer = await self._read(name, operation_for(path, parameters={"privilege": privilege})[0])
+        answer = await self._read(name, ops.security.roles_by_privilege(privilege))
         if answer is None:
             return
         found: dict[str, Any] = {}
         for role in self._roles(answer):
-            parameters = {"rolename": role, "maxCount": str(NAME_CAP)}
-            path = "admin/security/roles/getUsersWithinRole"
-            members = await self._read(f"{name}/{role}", operation_for(path, parameters=parameters)[0])
+            members = await self._read(f"{name}/{role}", ops.security.role_users(role, count=NAME_CAP))
             if members is not None:
                 users = members.get("users")
                 found[role] = sorted(users, key=str) if isinstance(users, list) else users
@@ -426,10 +385,8 @@ class _Walk:
 def _note(entry: Any, folder: str, states: dict[str, Any], permissions: dict[str, Any]) -> None:
     """Keep what one *entry* of a report says of its service."""
     try:
-        service = ServiceId.of({"folderName": folder, **entry}) if isinstance(entry, dict) else None
+        service = service_of(entry, folder)
     except BadAnswer:
-        service = None
-    if service is None:
         return
     status = entry.get("status")
     status = status if isinstance(status, dict) else {}

@@ -19,8 +19,17 @@ __all__ = ["Database", "QueryFailed"]
 MEMORY = 4 * 1024 * 1024 * 1024
 """Bytes that the database may take."""
 
+CELL = 256 * 1024 * 1024
+"""Bytes that one value may have."""
+
+ANSWER = 1024 * 1024 * 1024
+"""Characters and bytes that an answer may have in its texts."""
+
 EVERY = 100_000
 """Steps of the engine between two looks whether it should end."""
+
+AT_ONCE = 100
+"""Rows that are taken between two looks at the size of the answer."""
 
 _TYPES = {"text": "text", "integer": "integer", "real": "real", "boolean": "integer", "time": "integer", "json": "text"}
 _READING = {
@@ -42,6 +51,7 @@ class Database:
         self.now = time.time() if now is None else now
         self._connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._connection.execute(f"pragma hard_heap_limit = {MEMORY}")
+        self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, CELL)
         self._connection.create_function("ago", 1, self._ago, deterministic=True)
         self._connection.create_function("regexp", 2, _regexp, deterministic=True)
         self._stopped = False
@@ -115,9 +125,18 @@ class Database:
         self._connection.set_progress_handler(over, EVERY)
         try:
             cursor = self._connection.execute(text)
-            rows = cursor.fetchmany(most + 1)
-            if len(rows) > most:
-                raise QueryFailed(f"the answer has more than {most} rows; add a condition, or raise --max-rows")
+            rows: list[tuple[Any, ...]] = []
+            size = 0
+            while part := cursor.fetchmany(AT_ONCE):
+                rows += part
+                # Every tenth row will do: this is against an answer that fills the memory by mistake.
+                size += 10 * sum(len(cell) for row in part[::10] for cell in row if isinstance(cell, str | bytes))
+                if len(rows) > most:
+                    raise QueryFailed(f"the answer has more than {most} rows; add a condition, or raise --max-rows")
+                if size > ANSWER:
+                    raise QueryFailed(f"the answer is larger than {ANSWER // 1024**3} GiB; add a condition")
+                if over():
+                    raise sqlite3.OperationalError
             return [name for name, *_ in cursor.description or ()], rows
         except sqlite3.Error as error:
             if over():

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from fleet.admin.catalogue import catalogue
 from fleet.admin.operation import Operation
 from fleet.client.site import SiteClient
 from fleet.errors import NotFound, SiteError, UsageError
@@ -209,13 +210,7 @@ class _Remembering:
         return {kind: found[start : start + size], "hasMore": start + size < len(found)}
 
 
-def _paths() -> dict[str, str]:
-    from fleet.admin.catalogue import catalogue
-
-    return {name: catalogue().by_name[entry].full_path.strip("/") for name, entry in SINGLE.items()}
-
-
-_PATHS = _paths()
+_PATHS = {name: catalogue().by_name[entry].full_path.strip("/") for name, entry in SINGLE.items()}
 
 
 def _is_service(parts: Sequence[str]) -> bool:

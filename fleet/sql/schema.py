@@ -31,11 +31,7 @@ def table_names() -> list[str]:
 
 def table(name: str) -> Table:
     """The table *name*; raises `KeyError`."""
-    if name in OWN:
-        from fleet.sql.checks import CHECKS
-
-        return CHECKS
-    return registry.table(name)
+    return registry.table_at(OWN[name]) if name in OWN else registry.table(name)
 
 
 def label_columns(sites: Iterable[Site]) -> dict[str, str]:

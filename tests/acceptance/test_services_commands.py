@@ -113,6 +113,8 @@ async def test_what_can_not_be_is_told_before_anything_is_sent(simulate: Simulat
         (["report", "--columns", "site,busi"], "did you mean busy"),
         (["report", "--where", "max>"], "a value is missing"),
         (["stop", "--yes"], "a change needs -s"),
+        (["stop", "-s", "all", "--yes", "--columns", "site,outcom"], "did you mean outcome"),
+        (["stop", "-s", "all", "--dry-run", "--sort", "-itm"], "did you mean item"),
         (["stop", "-s", "all"], "there is no terminal to ask on"),
         (["stop", "-s", "all", "--yes", "--confirm", "sim-001"], "did you mean sim-0001"),
     ):

@@ -209,3 +209,15 @@ async def test_what_is_not_there_is_not_taken_for_deleted(simulate: Simulate, wr
         ):
             outcome = (await fleet.select().run(operation)).outcomes[0]
             assert outcome.outcome == "failed", operation.name
+
+
+async def test_log_settings_that_are_sent_back_as_they_were_told_leave_the_metering_on(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    simulator = await simulate(sites=1, services=2, release="11.3")
+    async with Fleet.from_inventory(write_inventory(simulator), retry=PATIENCE) as fleet:
+        told = (await fleet.select().run(ops.logs.settings())).outcomes[0].value["settings"]
+        assert told["usageMeteringEnabled"] is True
+        await fleet.select().run(ops.logs.settings_edit({**told, "logLevel": "FINE"}))
+        after = (await fleet.select().run(ops.logs.settings())).outcomes[0].value["settings"]
+    assert after == {**told, "logLevel": "FINE"}

@@ -24,7 +24,7 @@ from fleet.client.settings import RetryPolicy
 from fleet.client.site import SiteClient
 from fleet.inventory.secrets import Secret
 from fleet.outcome import Outcome
-from fleet.rows.licences import LICENCES
+from fleet.rows.licenses import LICENSES
 from fleet.rows.system import DIRECTORIES, PROPERTIES, WEB_ADAPTORS, config_store, jobs
 from fleet.rows.table import EVERYTHING
 from fleet.simulator import Simulator
@@ -174,7 +174,7 @@ async def test_the_configuration_store_jobs_and_licences_are_told(simulate: Simu
     inventory = write_inventory(simulator)
 
     (store,) = await read(inventory, config_store)
-    licences = await read(inventory, lambda client: LICENCES.read(client, EVERYTHING))
+    licences = await read(inventory, lambda client: LICENSES.read(client, EVERYTHING))
 
     assert (store["type"], store["status"]) == ("FILESYSTEM", "Ready")
     assert await read(inventory, jobs) == []

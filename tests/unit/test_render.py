@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import Any
 from xml.etree import ElementTree
 
@@ -12,13 +13,15 @@ import pytest
 
 from fleet.errors import ConnectFailed, LoginRefused, SiteError, TimedOut, Unhealthy, UsageError
 from fleet.outcome import Answered, Failed, NotReached, Outcome, outcome_of
+from fleet.render.chart import chart_of
 from fleet.render.clean import csv_cell, fitted, markdown_text, one_line, paragraph, width_of
 from fleet.render.columns import Terminal, columns, plural, wrapped
 from fleet.render.monitors import as_junit, as_nagios
 from fleet.render.names import fold_names
 from fleet.render.plain import as_csv, as_json, as_markdown, flat, in_order, outcome_line, rows_of, shaped
 from fleet.render.sweep import health_lines
-from fleet.render.table import coverage_line, failure_lines, report_lines, summary_lines
+from fleet.render.table import coverage_line, failure_lines, report_lines, summary_lines, table_lines
+from fleet.render.tones import tones_of
 from fleet.report import Report, ReportWarning
 
 
@@ -113,6 +116,73 @@ def test_rows_are_sorted_by_size_also_where_numbers_are_texts(values: list[Any],
     full = [value for value in ordered if value not in ("", None)]
     down = in_order(values, values, down=True)
     assert (down[0], down[len(full) :]) == (full[-1], ordered[len(full) :]), "what is empty comes last in either order"
+
+
+# Colours and charts
+
+
+def test_states_have_colours_and_what_stands_because_it_should_has_none_that_alarms() -> None:
+    tones = tones_of(["service", "configuredState", "realTimeState", "outcome"])
+    assert tones is not None
+    assert tones(["a", "STARTED", "STARTED", "ok"]) == {2: "green", 3: "green"}
+    assert tones(["a", "STARTED", "STOPPED", "unreachable"]) == {2: "red", 3: "red"}
+    assert tones(["a", "STOPPED", "STOPPED", "skipped"]) == {2: "dim", 3: "dim"}
+    assert tones(["a", "STARTED", "STARTING", ""]) == {2: "yellow"}
+    assert tones(["STOPPED", "STOPPED", "what is this", "would change"]) == {3: "yellow"}
+    assert tones_of(["site", "service"]) is None
+    chosen = tones_of(["kind"], ["kind"])
+    assert chosen is not None
+    assert chosen(["FAILED"]) == {0: "red"}
+
+
+def test_a_table_paints_states_and_stays_aligned() -> None:
+    header, rows = ["service", "configuredState", "realTimeState", "n"], [["a", "STARTED", "STOPPED", "1"]]
+    plain, painted = (table_lines(header, rows, Terminal(80, colour)) for colour in (False, True))
+    assert painted[1] == "a        STARTED          \x1b[31mSTOPPED\x1b[0m        1"
+    assert [re.sub("\x1b\\[[0-9]+m", "", line) for line in painted] == plain
+
+
+def bars(header: list[str], rows: list[list[str]]) -> list[tuple[str, list[tuple[str, float, str]]]]:
+    chart = chart_of(header, rows, tones_of(header))
+    assert chart is not None
+    return [(bar.label, [(part.word, part.value, part.tone) for part in bar.parts]) for bar in chart.bars]
+
+
+def test_a_chart_shows_states_by_site_and_of_many_sites_all_together() -> None:
+    header = ["site", "realTimeState"]
+    rows = [["a", "STARTED"], ["b", "STOPPED"], ["a", "STARTED"], ["b", "STARTED"]]
+    assert bars(header, rows) == [
+        ("a", [("STARTED", 2.0, "green")]),
+        ("b", [("STARTED", 1.0, "green"), ("STOPPED", 1.0, "red")]),
+    ]
+    many = [[f"sim-{number}", "STARTED"] for number in range(50)]
+    assert bars(header, [*many, ["x", "STOPPED"]]) == [("all", [("STARTED", 50.0, "green"), ("STOPPED", 1.0, "red")])]
+
+
+def test_a_chart_shows_the_largest_counts_and_the_fewest_days() -> None:
+    counts = [[f"code {number}", str(number)] for number in range(1, 41)]
+    found = bars(["code", "count"], counts)
+    assert (len(found), found[0]) == (30, ("code 40", [("40", 40.0, "blue")]))
+    days = [["a", "x", "400"], ["b", "y", "-3"], ["c", "z", ""], ["d", "w", "20"]]
+    assert bars(["site", "alias", "daysLeft"], days) == [
+        ("b y", [("-3 days", 0.0, "red")]),
+        ("d w", [("20 days", 20.0, "yellow")]),
+        ("a x", [("400 days", 400.0, "green")]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [
+        (["site", "outcome"], [["a", "ok"]]),
+        (["site", "url"], [["a", "x"], ["b", "y"]]),
+        (["site", "outcome"], [["a", "ok"], ["b", "ok"]]),
+        (["what", "item", "op", "path", "old", "new", "count"], [["a"] * 6 + ["1"]] * 3),
+        (["code", "count"], [["a", "0"], ["b", "x"]]),
+    ],
+)
+def test_there_is_no_chart_where_it_says_nothing(header: list[str], rows: list[list[str]]) -> None:
+    assert chart_of(header, rows, tones_of(header)) is None
 
 
 # Cleaning

@@ -6,7 +6,7 @@ import pytest
 
 from fleet.errors import UsageError
 from fleet.inventory.model import Site
-from fleet.sql.database import Database
+from fleet.sql.database import ANSWER, Database, QueryFailed
 from fleet.sql.pruning import Demand, demands_of
 from fleet.sql.query import read_query
 
@@ -161,4 +161,22 @@ def test_cells_become_what_their_column_says() -> None:
     ]
     _, rows = database.run("select ago('2h'), ago('1d')", 10)
     assert rows == [((NOW - 7200) * 1000, (NOW - 86400) * 1000)]
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("select randomblob(1000000000)", "string or blob too big"),
+        (
+            "with recursive n(x) as (select 1 union all select x + 1 from n limit 1000000) "
+            "select printf('%.*c', 20000000, 'x') from n",
+            f"larger than {ANSWER // 1024**3} GiB",
+        ),
+    ],
+)
+def test_an_answer_that_would_fill_the_memory_is_given_up(query: str, told: str) -> None:
+    database = Database(NOW)
+    with pytest.raises(QueryFailed, match=told):
+        database.run(query, 1_000_000)
     database.close()

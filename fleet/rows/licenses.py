@@ -12,14 +12,14 @@ from fleet.protocol.fields import as_bool, as_epoch
 from fleet.rows.certificates import days_left
 from fleet.rows.table import Column, Row, Table, Wanted
 
-__all__ = ["LICENCES"]
+__all__ = ["LICENSES"]
 
 ONE = ("edition", "level", "datafeature")
 MANY = {"extensions": "extension", "features": "feature"}
 
 
-async def _licences(client: SiteClient, wanted: Wanted) -> Sequence[Row]:
-    answer = await client.call(ops.site.licenses())
+async def _licenses(client: SiteClient, wanted: Wanted) -> Sequence[Row]:
+    answer = await client.call(ops.system.licenses())
     found: list[tuple[str, Any]] = [(kind, answer[kind]) for kind in ONE if answer.get(kind) is not None]
     for member, kind in MANY.items():
         value = answer.get(member)
@@ -40,11 +40,11 @@ def _row(kind: str, entry: Mapping[str, Any]) -> Row:
     end = as_epoch(entry.get("expiration")) if as_bool(entry.get("canExpire")) is not False else None
     row: Row = {"kind": kind, "daysLeft": days_left(end), "expiration": end and round(end * 1000)}
     row |= {name: entry.get(name) for name in ("name", "displayName", "version", "canExpire", "coreCount", "isValid")}
-    return LICENCES.row(row)
+    return LICENSES.row(row)
 
 
-LICENCES = Table(
-    "licences",
+LICENSES = Table(
+    "licenses",
     "every licence of a site: edition, level, extensions and features",
     (
         Column("kind", "text", "edition, level, datafeature, extension or feature"),
@@ -57,5 +57,5 @@ LICENCES = Table(
         Column("coreCount", "integer", "processor cores that it allows"),
         Column("isValid", "boolean", "whether the site takes it as valid"),
     ),
-    _licences,
+    _licenses,
 )
