@@ -129,7 +129,8 @@ class Start(MachineVerb):
     doing: str = field(default="start", init=False)
 
     def judge(self, row: Row, every: Sequence[Row]) -> Change:
-        name, old, new = row["machineName"], states_of(row), {"configuredState": "STARTED"}
+        name, old = row["machineName"], states_of(row)
+        new = dict.fromkeys(old, "STARTED")
         if old == new:
             return Change(item=name, state="noop", old=old, new=new)
         undo = (ops.machines.stop(name),) if old["configuredState"] == "STOPPED" else ()
@@ -155,7 +156,8 @@ class Stop(MachineVerb):
         return [*missing, *(self._judged(row, staying) for row in rows)]
 
     def _judged(self, row: Row, staying: Sequence[Row]) -> Change:
-        name, old, new = row["machineName"], states_of(row), {"configuredState": "STOPPED"}
+        name, old = row["machineName"], states_of(row)
+        new = dict.fromkeys(old, "STOPPED")
         if old == new:
             return Change(item=name, state="noop", old=old, new=new)
         undo = (ops.machines.start(name),) if old["configuredState"] == "STARTED" else ()

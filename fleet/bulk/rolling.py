@@ -99,7 +99,7 @@ class Restart(MachineVerb):
         if missing:
             raise VerifyFailed(
                 f"it was restarted, and after {self.wait:g} s {missing}",
-                hint=f"look at its log: fleet call admin/logs/query -p level=WARNING --merge union -s {client.site.name}",
+                hint=f"look at its log: fleet logs query -s {client.site.name}",
             )
         return Answer(value=None, outcome="noop")
 

@@ -143,7 +143,8 @@ class Start(Switch):
     doing: str = field(default="start", init=False)
 
     def judge(self, service: ServiceId, row: Row) -> Change:
-        old, new = states_of(row), {"configuredState": "STARTED"}
+        old = states_of(row)
+        new = dict.fromkeys(old, "STARTED")
         if old == new:
             return Change(item=str(service), state="noop", old=old, new=new)
         undo = (ops.services.stop(service),) if old["configuredState"] == "STOPPED" else ()
@@ -161,7 +162,8 @@ class Stop(Switch):
     wanted = "STOPPED"
 
     def judge(self, service: ServiceId, row: Row) -> Change:
-        old, new = states_of(row), {"configuredState": "STOPPED"}
+        old = states_of(row)
+        new = dict.fromkeys(old, "STOPPED")
         if old == new:
             return Change(item=str(service), state="noop", old=old, new=new)
         undo = (ops.services.start(service),) if old["configuredState"] == "STARTED" else ()

@@ -13,7 +13,8 @@ from fleet.health.check import Check, Finding, Limits, Status
 from fleet.health.facts import Facts
 from fleet.health.tls import look as look_at_certificate
 from fleet.health.words import DAY, counted, days, ends
-from fleet.protocol.fields import as_bool, as_epoch, path_part, unreached_items
+from fleet.protocol.fields import as_bool, as_epoch, unreached_items
+from fleet.protocol.patterns import typed
 from fleet.protocol.release import Release
 
 __all__ = [
@@ -111,8 +112,7 @@ async def _machines(facts: Facts, limits: Limits) -> Finding:
             status=status,
             saw=told,
             wanted=wanted,
-            # A machine's name is the site's text: encoded, nothing in it means anything to a shell.
-            advice=f"fleet machines start {path_part(down[0].name)} -s {facts.client.site.name}",
+            advice=f"fleet machines start {typed(down[0].name)} -s {facts.client.site.name}",
             items=tuple(items),
         )
     if unread:
@@ -147,7 +147,7 @@ async def _services(facts: Facts, limits: Limits) -> Finding:
             status=status,
             saw=told,
             wanted=wanted,
-            advice=f"fleet call admin/services/{off[0].service.path}/start --change -s {facts.client.site.name}",
+            advice=f"fleet services start {typed(str(off[0].service))} -s {facts.client.site.name}",
             items=tuple(items),
         )
     if missed or unread:
@@ -287,7 +287,7 @@ def _license_ends(answer: Mapping[str, Any]) -> tuple[list[tuple[float, str]], l
 
 async def _datastores(facts: Facts, limits: Limits) -> Finding:
     wanted = "every registered data store can be reached from every machine"
-    advice = f"see which: fleet call admin/data/findItems -s {facts.client.site.name}"
+    advice = f"see which: fleet datastores validate -s {facts.client.site.name}"
     try:
         answer = await facts.call(ops.data.validate_all())
     except ServerFailed as error:

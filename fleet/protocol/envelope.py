@@ -342,7 +342,7 @@ def _error_from(raw_code: Any, words: str, source: Mapping[str, Any]) -> SiteErr
         return Forbidden(
             text,
             code=code,
-            hint="the site is in read-only mode: fleet call admin/mode/update -p siteMode=EDITABLE --change -s SITE",
+            hint="the site is in read-only mode: fleet site mode EDITABLE -s SITE",
         )
     if code == 403:
         return Forbidden(text, code=code, hint="the account lacks the privilege for this")

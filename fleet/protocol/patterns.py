@@ -11,9 +11,21 @@ from fnmatch import translate
 from fleet.errors import UsageError
 from fleet.protocol.fields import ServiceId
 
-__all__ = ["ServicePatterns"]
+__all__ = ["ServicePatterns", "typed"]
 
 _TYPED = re.compile(r"\.[A-Za-z*?]+$")
+_MEANT = re.compile(r"[^\w./~-]|^-")
+"""What may mean something to a shell or to a command line, in the name of a service or a machine."""
+LONGEST = 200
+
+
+def typed(name: str) -> str:
+    """*name*, which is a site's text, as a word of a command line that people copy: nothing in it means anything to a shell.
+
+    Where it has other characters than names usually have it is a pattern that fits it, in quotes.
+    """
+    shown = _MEANT.sub("?", name[:LONGEST]) + ("*" if len(name) > LONGEST else "")
+    return shown if shown == name else f'"{shown}"'
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ LOGS = Table(
         Column("process", "text", "number of the process"),
         Column("thread", "text", "number of the thread"),
         Column("methodName", "text", "the method that wrote it"),
-        Column("elapsed", "text", "seconds that it took, where that is told"),
+        Column("elapsed", "real", "seconds that it took, where that is told"),
         Column("requestID", "text", "what the records of one request share, from release 10.7 on"),
     ),
     _read,

@@ -164,7 +164,12 @@ def _regexp(pattern: str, value: Any) -> bool:
     return value is not None and re.search(pattern, str(value)) is not None
 
 
+# An empty text in the place of a number says nothing; SQLite would take it for greater than every number.
+
+
 def _integer(value: Any) -> Any:
+    if value == "":
+        return None
     if value is None or type(value) is int:
         return value if value is None or -(2**63) <= value < 2**63 else str(value)
     whole = as_int(value)
@@ -175,7 +180,7 @@ def _real(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     try:
-        return None if value is None else float(value)
+        return None if value is None or value == "" else float(value)
     except (TypeError, ValueError):
         return _text(value)
 

@@ -98,6 +98,11 @@ def read_query(text: str, *, labels: Iterable[str] = ()) -> Query:
     if not isinstance(tree, exp.Query):
         raise UsageError("a query begins with select or with; the tables can't be written to")
     mentions, errors = _mentions(tree, frozenset(labels))
+    if errors and not mentions:
+        raise UsageError(
+            "_errors is about the tables that a query names, and this one names no other; "
+            "join it, as in: select e.*, count(s.service) from _errors e left join services s on s.site = e.site group by e.site"
+        )
     return Query(text, tuple(mentions), _columns(tree), errors)
 
 

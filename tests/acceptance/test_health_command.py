@@ -157,7 +157,7 @@ async def test_junit_is_what_a_build_server_reads(simulate: Simulate, write_inve
     down = root.find("testsuite[@name='sim-0002']/testcase[@name='services']/failure")
     assert down is not None
     assert "should run" in down.attrib["message"]
-    assert (down.text or "").startswith("fleet call admin/services/")
+    assert (down.text or "").startswith("fleet services start ")
 
 
 PERFORMANCE = re.compile(r"(?:[a-z]+=\d+(?:\.\d+)?(?:s)?;;;0;?\d*(?: |$))+")

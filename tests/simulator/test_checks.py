@@ -74,7 +74,7 @@ async def test_services_of_all_folders_are_told_by_wish_and_state(simulate: Simu
     ill = await one(simulate, write_inventory, "services", spoil)
     assert (ill["status"], ill["saw"]) == ("critical", "2 of 9 stopped that should run")
     assert ill["items"] == ["Rooted.MapServer is STOPPED", "Planning/Foldered.GPServer is FAILED"]
-    assert ill["advice"] == "fleet call admin/services/Rooted.MapServer/start --change -s sim-0001"
+    assert ill["advice"] == "fleet services start Rooted.MapServer -s sim-0001"
     well = await one(simulate, write_inventory, "services", lambda site: None)
     assert (well["status"], well["saw"]) == ("ok", "6 services as they should be")
 

@@ -166,10 +166,30 @@ async def test_what_was_fetched_before_answers_without_a_request(
 async def test_a_mistake_is_told_before_anything_is_sent(simulate: Simulate, write_inventory: Write) -> None:
     simulator = await simulate(sites=1)
     async with Fleet.from_inventory(write_inventory(simulator)) as fleet:
-        for text in ("select nothing from services", "select * from services where", "select site from services join"):
+        for text in (
+            "select nothing from services",
+            "select * from services where",
+            "select site from services join",
+            "select * from _errors",
+        ):
             with pytest.raises(UsageError):
                 await ask(fleet.select("all"), text)
     assert simulator.ledger == []
+
+
+async def test_numbers_that_sites_send_as_texts_are_compared_as_numbers(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    simulator = await simulate(sites=1)
+    state = simulator.sites["sim-0001"].state
+    for elapsed in ("10.25", "9.5", "0.5", ""):
+        state.log_records.append({**state.record("SEVERE", (9000, "slow")), "elapsed": elapsed})
+    async with Fleet.from_inventory(write_inventory(simulator)) as fleet:
+        slow = await ask(fleet.select("all"), "select elapsed from logs where code = 9000 and elapsed > 5 order by 1")
+        untold = await ask(fleet.select("all"), "select count(*) from logs where message = 'slow' and elapsed is null")
+
+    assert slow.rows == [(9.5,), (10.25,)]
+    assert untold.rows == [(1,)]
 
 
 async def test_an_answer_has_its_limits(simulate: Simulate, write_inventory: Write) -> None:

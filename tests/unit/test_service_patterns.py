@@ -8,7 +8,7 @@ import pytest
 
 from fleet.errors import UsageError
 from fleet.protocol.fields import ServiceId
-from fleet.protocol.patterns import ServicePatterns
+from fleet.protocol.patterns import ServicePatterns, typed
 
 SERVICES = [
     ServiceId("Planning", "Hydrants", "MapServer"),
@@ -95,3 +95,21 @@ def test_a_list_of_thousands_is_looked_up() -> None:
     assert all(map(patterns.match, services))
     assert patterns.missing(services) == []
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("Planning/Hydrants.MapServer", "Planning/Hydrants.MapServer"),
+        ("Größe.MapServer", "Größe.MapServer"),
+        ("$(touch owned);`x`.MapServer", '"??touch?owned???x?.MapServer"'),
+        ("-rf.MapServer", '"?rf.MapServer"'),
+        ("@file:x.MapServer", '"?file?x.MapServer"'),
+        ("y" * 300, f'"{"y" * 200}*"'),
+    ],
+)
+def test_a_name_in_a_command_to_copy_means_nothing_to_a_shell_and_fits_itself(name: str, word: str) -> None:
+    assert typed(name) == word
+    folder, _, own = name.rpartition("/")
+    own, _, kind = own.rpartition(".") if "." in own else (own, "", "MapServer")
+    assert ServicePatterns((word.strip('"'),)).match(ServiceId(folder, own, kind))
