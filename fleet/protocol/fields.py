@@ -148,7 +148,8 @@ class ServiceId:
         name, kind = entry.get("serviceName"), entry.get("type")
         if not isinstance(name, str) or not isinstance(kind, str) or not name or not kind:
             return None
-        return cls(path_name(root_folder(entry.get("folderName"))), path_name(name), path_name(kind))
+        folder = root_folder(entry.get("folderName"))
+        return cls(path_name(folder) if folder else "", path_name(name), path_name(kind))
 
     @property
     def path(self) -> str:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from itertools import count
 from typing import Any
 
 import anyio
@@ -65,8 +66,11 @@ LIST_CAP = 2000
 """Services that one report is asked for at the most."""
 PRIVILEGED = ("ADMINISTER", "PUBLISH")
 PAGE = 1000
+PAGES = 1000
 NAME_CAP = 50_000
 """Names of one list that are kept; a longer one is a failed piece."""
+_resource = partial(operation_for, foreign=True)
+
 AT_ONCE = 16
 """Reads of one site that are under way or wait for their turn; how many travel is up to the client."""
 
@@ -134,7 +138,7 @@ class _Walk:
     async def run(self) -> Collected:
         # One read without, and one with a login: where these fail there is no use in asking for the rest.
         rest = await self._client.call(ops.info.rest())
-        about = await self._client.call(operation_for("admin")[0])
+        about = await self._client.call(_resource("admin")[0])
         self._found.release = None if self._client.release is None else str(self._client.release)
         if "site" in self._sections:
             self._keep("site/rest", rest)
@@ -212,7 +216,7 @@ class _Walk:
         return None
 
     async def _single(self, name: str, entry: str) -> None:
-        operation = operation_for(catalogue().by_name[entry].full_path)[0]
+        operation = _resource(catalogue().by_name[entry].full_path)[0]
         value = await self._read(name, operation)
         if value is not None:
             self._keep(name, value)
@@ -282,7 +286,7 @@ class _Walk:
 
     async def _of_service(self, service: ServiceId, what: str, path: str) -> None:
         name = f"services/{what}/{service}"
-        value = await self._read(name, operation_for(f"admin/services/{service.path}/{path}")[0])
+        value = await self._read(name, _resource(f"admin/services/{service.path}/{path}")[0])
         if value is not None:
             self._keep(name, value)
 
@@ -314,7 +318,7 @@ class _Walk:
 
     async def _folder_permissions(self, folder: str) -> None:
         name = f"services/folder-permissions/{folder}"
-        value = await self._read(name, operation_for(f"admin/services/{path_part(folder)}/permissions")[0])
+        value = await self._read(name, _resource(f"admin/services/{path_part(folder)}/permissions")[0])
         if value is not None:
             self._keep(name, value)
 
@@ -358,14 +362,14 @@ class _Walk:
         return list(dict.fromkeys(found))
 
     async def _plain(self, name: str, path: str) -> None:
-        value = await self._read(name, operation_for(path)[0])
+        value = await self._read(name, _resource(path)[0])
         if value is not None:
             self._keep(name, _steady(value))
 
     # Data stores
 
     async def _stores(self) -> None:
-        roots = await self._read("datastores/items", operation_for("admin/data/items")[0])
+        roots = await self._read("datastores/items", _resource("admin/data/items")[0])
         if roots is None:
             return
         places = [place for place in _list(roots, "rootItems") if isinstance(place, str)]
@@ -383,8 +387,8 @@ class _Walk:
 
     async def _paged(self, name: str, member: str, path: str) -> None:
         found: list[Any] = []
-        while True:
-            operation = operation_for(path, parameters={"startIndex": str(len(found)), "pageSize": str(PAGE)})[0]
+        for pages in count(1):
+            operation = _resource(path, parameters={"startIndex": str(len(found)), "pageSize": str(PAGE)})[0]
             answer = await self._read(name, operation)
             if answer is None:
                 return
@@ -395,7 +399,7 @@ class _Walk:
             found += page
             if not page or answer.get("hasMore") not in (True, "true"):
                 break
-            if len(found) >= NAME_CAP:
+            if len(found) >= NAME_CAP or pages >= PAGES:
                 self._found.failed[name] = TooLarge(f"there are more than {NAME_CAP} {member}")
                 return
         self._keep(name, found)
@@ -404,14 +408,14 @@ class _Walk:
         """The roles that have *privilege*, each with its members."""
         name = f"security/privileges/{privilege}"
         path = "admin/security/roles/getRolesByPrivilege"
-        answer = await self._read(name, operation_for(path, parameters={"privilege": privilege})[0])
+        answer = await self._read(name, _resource(path, parameters={"privilege": privilege})[0])
         if answer is None:
             return
         found: dict[str, Any] = {}
         for role in self._roles(answer):
             parameters = {"rolename": role, "maxCount": str(NAME_CAP)}
             path = "admin/security/roles/getUsersWithinRole"
-            members = await self._read(f"{name}/{role}", operation_for(path, parameters=parameters)[0])
+            members = await self._read(f"{name}/{role}", _resource(path, parameters=parameters)[0])
             if members is not None:
                 users = members.get("users")
                 found[role] = sorted(users, key=str) if isinstance(users, list) else users
