@@ -149,7 +149,8 @@ class ServiceId:
         name, kind = entry.get("serviceName"), entry.get("type")
         if not isinstance(name, str) or not isinstance(kind, str) or not name or not kind:
             return None
-        found = cls(path_name(root_folder(entry.get("folderName"))), path_name(name), path_name(kind))
+        folder = root_folder(entry.get("folderName"))
+        found = cls(path_name(folder) if folder else "", path_name(name), path_name(kind))
         if "/" in found.folder or "/" in name or "/" in kind or "." in kind:
             raise BadAnswer(f"the answer names {str(found)!r}, which is not Folder/Name.Type")
         return found
