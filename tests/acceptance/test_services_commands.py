@@ -166,7 +166,7 @@ async def test_a_wait_ends_when_it_is_so_or_with_a_sentence(simulate: Simulate, 
     inventory = str(write_inventory(simulator))
     first, *_ = simulator.sites["sim-0001"].services.values()
     first.real = "STARTING"
-    arguments = ["services", "status", "-i", inventory, "--wait", "started", "-o", "csv"]
+    arguments = ["services", "status", "-i", inventory, "--until", "started", "-o", "csv"]
 
     late = await fleet(*arguments, "--for", "1s")
     async with anyio.create_task_group() as group:
