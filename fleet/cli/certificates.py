@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.changing import Consent, change_options, run_verb
+from fleet.cli.changing import Consent, change_options, none_fits, run_verb
 from fleet.cli.common import DURATION, Common, output_option, run_options
 from fleet.cli.listing import condition, list_rows, list_table, where_option
 from fleet.cli.machines import nothing_fits
@@ -191,7 +191,7 @@ def import_(common: Common, consent: Consent, **given: Any) -> int:
     if given["root"]:
         if source is not None:
             raise UsageError("an authority's certificate has no password")
-        verb: Any = ImportRoot(picked, alias, read_certificate(file))
+        verb: ImportRoot | ImportServer = ImportRoot(picked, alias, read_certificate(file))
     else:
         password = secret_from(source or "prompt", f"Password of {file}", again=False)
         verb = ImportServer(picked, alias, read_pfx(file, password), password=password)
@@ -255,10 +255,7 @@ def delete(common: Common, consent: Consent, **given: Any) -> int:
     alias = given["alias"]
     verb = Delete(_chosen(given["machines"]), alias, condition(given["where"], CERTIFICATES.names))
 
-    def nothing(plans: Any) -> str | None:
-        return None if any(one.changes for one in plans.values()) else f"{alias} fits no certificate"
-
-    return run_verb(common, consent, verb, none=nothing)
+    return run_verb(common, consent, verb, none=none_fits("certificate", [alias], given["where"]))
 
 
 @command.command(name="verify")

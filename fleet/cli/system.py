@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.changing import Consent, change_options, run_verb
+from fleet.cli.changing import Consent, change_options, none_fits, run_verb
 from fleet.cli.common import Common, output_option, run_options
 from fleet.cli.listing import condition, list_rows, list_table, where_option
 from fleet.cli.password import SOURCES, secret_from
 from fleet.errors import UsageError
 
 if TYPE_CHECKING:
-    from fleet.bulk import Planned
     from fleet.inventory.secrets import Secret
 
 __all__ = ["command"]
@@ -31,15 +30,6 @@ def command() -> None:
     fleet system properties list --where 'property=WebContextURL'
     fleet system services-directory off -s prod
     """
-
-
-def _nothing(what: str) -> Any:
-    """What `run_verb` asks with all plans: a sentence where nothing of any site is meant."""
-
-    def told(plans: dict[str, Planned]) -> str | None:
-        return None if any(planned.changes for planned in plans.values()) else f"{what} on any selected site"
-
-    return told
 
 
 # Directories
@@ -93,8 +83,7 @@ def clean_directories(common: Common, consent: Consent, names: tuple[str, ...]) 
     """
     from fleet.bulk.system import CleanDirectories
 
-    told = f"{' or '.join(names) or 'OUTPUT or JOBS'} fits no directory"
-    return run_verb(common, consent, CleanDirectories(names), none=_nothing(told))
+    return run_verb(common, consent, CleanDirectories(names), none=none_fits("directory", names or ("OUTPUT", "JOBS")))
 
 
 @directories.command(name="recover")
@@ -192,7 +181,7 @@ def unregister_adaptors(common: Common, consent: Consent, names: tuple[str, ...]
     from fleet.rows.system import WEB_ADAPTORS
 
     verb = UnregisterAdaptors(names, condition(where, WEB_ADAPTORS.names))
-    return run_verb(common, consent, verb, none=_nothing(f"{' or '.join(names)} fits no web adaptor"))
+    return run_verb(common, consent, verb, none=none_fits("web adaptor", names, where))
 
 
 @web_adaptors.command(name="config")
@@ -223,7 +212,7 @@ def config_adaptors(common: Common, consent: Consent, **given: Any) -> int:
         raise UsageError("nothing to change: give --admin or --no-admin, --description, --http-port or --https-port")
     names = given["names"]
     verb = EditAdaptors(names, condition(given["where"], WEB_ADAPTORS.names), settings=settings)
-    return run_verb(common, consent, verb, none=_nothing(f"{' or '.join(names)} fits no web adaptor"))
+    return run_verb(common, consent, verb, none=none_fits("web adaptor", names, given["where"]))
 
 
 # Properties
