@@ -155,7 +155,11 @@ def follow(common: Common, interval: float, duration: float | None, **given: Any
 @command.command(name="top")
 @record_options()
 @click.option(
-    "--by", default="code", show_default=True, metavar="A,B", help="code, service, machine, site, level, user."
+    "--by",
+    default="code",
+    show_default=True,
+    metavar="A,B",
+    help="What is counted by: code, service, machine, site, level, user.",
 )
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N rows (20 in a table, else all).")
 @output_option()
