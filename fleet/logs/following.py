@@ -260,9 +260,8 @@ async def follow_logs(
     when it is back (with None); what it wrote meanwhile is told then. `close()` ends it, as leaving the context does.
     Raises `UsageError` for an *interval* of no time.
 
-        async with follow_logs(fleet.select("prod")) as records:
-            async for site, record in records:
-                ...
+    Used as `async with follow_logs(fleet.select("prod")) as records:`, and then
+    `async for site, record in records:`.
     """
     if not interval > 0:
         raise UsageError("an interval of no time at all would never let a site rest")

@@ -218,9 +218,8 @@ async def merged_logs(
     *limit* is how many there may be; *held* how many are held over all sites; *width* how many sites are asked at once.
     Leaving the context early cancels what is under way. Raises `UsageError` for a *limit* or *held* below 1.
 
-        async with merged_logs(fleet.select("prod"), LogQuery(level="SEVERE")) as records:
-            async for site, record in records:
-                ...
+    Used as `async with merged_logs(fleet.select("prod"), LogQuery(level="SEVERE")) as records:`, and then
+    `async for site, record in records:`.
     """
     if (limit is not None and limit < 1) or held < 1:
         raise UsageError("a limit of records is at least 1")
