@@ -30,6 +30,10 @@ def _report(folder: str, name: str) -> dict[str, Any]:
 HONEST: dict[str, Any] = {
     "rest/info": {"currentVersion": 11.3, "fullVersion": "11.3.0"},
     "rest/info/healthCheck": {"success": True},
+    "rest/services": {"folders": ["F"], "services": [{"name": "A", "type": "MapServer"}]},
+    "rest/services/F": {"services": [{"name": "F/B", "type": "MapServer"}]},
+    "rest/services/A/MapServer": {"currentVersion": 11.3},
+    "rest/services/F/B/MapServer": {"currentVersion": 11.3},
     "admin/generateToken": {"token": "a-token-of-the-liar", "expires": FAR},
     "admin/machines": {"machines": [{"machineName": "M1", "adminURL": "x"}, {"machineName": "M2", "adminURL": "y"}]},
     "admin/machines/M1/status": STARTED,

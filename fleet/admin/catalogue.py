@@ -176,14 +176,16 @@ def operation_for(
     parameters: Mapping[str, str] | None = None,
     files: Mapping[str, Path | bytes] = NOTHING,
     portal: bool = False,
+    foreign: bool = False,
 ) -> tuple[Operation[Any], Entry | None]:
     """The operation that *path* below the base URL names, and its entry in the catalogue where it has one.
 
     The method is the catalogue's unless *method* is given. An unknown path is a read by GET, and a change by POST.
-    Names in *path* may be percent-encoded or not. Raises `UsageError` for a path that leads out of the site.
+    Names in *path* may be percent-encoded or not. Raises `UsageError` for a path that leads out of the site, or that has
+    control characters in it, which are somebody's mistake unless a *foreign* name, out of a site's answer, has them.
     """
     path, _, query = path.partition("?")
-    path = _clean_path(path)
+    path = _clean_path(path, printable=not foreign)
     given = dict(parameters or {})
     for pair in filter(None, query.split("&")):
         key, _, value = pair.partition("=")
@@ -288,12 +290,12 @@ def _made(
     )
 
 
-def _clean_path(path: str) -> str:
+def _clean_path(path: str, *, printable: bool = True) -> str:
     """*path* with each of its parts percent-encoded once, whatever it was before."""
     parts = [unquote(part) for part in path.split("/")]
     if any(part in (".", "..") for part in parts):
         raise UsageError("a path has no . and no .. in it")
-    if any(not part.isprintable() for part in parts):
+    if printable and any(not part.isprintable() for part in parts):
         raise UsageError("a path has no control characters in it")
     return "/".join(quote(part, safe="!$&'()*+,;=:@") for part in parts)
 

@@ -72,6 +72,8 @@ class Operation(Generic[T_co]):
     """Whether a member `status` of the answer is data, not a verdict."""
     success_is_data: bool = False
     """Whether `"success": false` is an answer (a health check), not a failure."""
+    anonymous: bool = False
+    """Whether it is asked as anybody asks, so that a site that wants a token for it says no."""
     cap: int = ANSWER_CAP
     secrets: frozenset[str] = frozenset()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,9 @@ import anyio
 
 from fleet import admin as ops
 from fleet.bulk.change import Change, impossible
-from fleet.bulk.verb import Done, Sender, Verb
+from fleet.bulk.verb import Done, Sender, Verb, make_by
 from fleet.client.site import Answer, SiteClient
 from fleet.errors import BadAnswer, FateUnknown, NotFound, ServerFailed, SiteError, UsageError, VerifyFailed
-from fleet.outcome import REACHED, outcome_of
 from fleet.protocol.fields import ServiceId, as_epoch, root_folder
 from fleet.rows.reading import list_of
 
@@ -72,28 +72,17 @@ class Publish(Verb):
     async def carry_out(self, client: SiteClient, changes: Sequence[Change], sender: Sender, done: Done) -> None:
         by_name = {file.name: file for file in self.files}
         for change in changes:
-            sender.begin()
-            try:
-                messages = await self._published(client, by_name[change.item], sender)
-            except SiteError as error:
-                done(change, error)
-                if outcome_of(error) not in (*REACHED, "unknown"):
-                    raise
-            except BaseException as error:
-                done(change, error)
-                raise
-            else:
-                client.change_in_flight = None
-                done(change, Answer(value={"messages": messages}, outcome="changed"))
+            work = partial(self._published, client, by_name[change.item], sender)
+            await make_by(client, change, sender, done, work)
 
-    async def _published(self, client: SiteClient, file: Path, sender: Sender) -> list[str]:
-        """What it was published as, and the messages of the job that did so."""
+    async def _published(self, client: SiteClient, file: Path, sender: Sender) -> Answer[Any]:
+        """`{"messages"}`: what it was published as, and the messages of the job that did so."""
         item = await self._uploaded(client, file, sender)
         try:
             service, changes = await self._meant(client, file, item)
             messages = await self._worked(client, sender, item, changes)
             await self._runs(client, service)
-            return [f"published as {service}", *messages]
+            return Answer(value={"messages": [f"published as {service}", *messages]}, outcome="changed")
         finally:
             # What is cancelled has no time left for it; an upload that stays costs space and no more.
             with suppress(SiteError):

@@ -10,7 +10,8 @@ from typing import Any
 import anyio.to_thread
 
 from fleet.bulk.change import Change, impossible
-from fleet.bulk.services import Chosen, Start, Stop, Switch, states_of
+from fleet.bulk.services import Chosen, Start, Stop, Switch
+from fleet.bulk.states import states_of
 from fleet.bulk.together import states_by_service
 from fleet.bulk.verb import Done, Sender
 from fleet.client.site import Answer, SiteClient

@@ -8,7 +8,8 @@ from typing import Any
 
 from fleet import admin as ops
 from fleet.bulk.change import Change, impossible
-from fleet.bulk.services import ServiceVerb, states_of
+from fleet.bulk.services import ServiceVerb
+from fleet.bulk.states import states_of
 from fleet.bulk.verb import Verb
 from fleet.client.site import SiteClient
 from fleet.errors import NotFound, UsageError

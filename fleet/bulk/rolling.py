@@ -9,8 +9,9 @@ from typing import Any
 
 from fleet import admin as ops
 from fleet.bulk.change import Change
-from fleet.bulk.machines import MachineVerb, runs, states_of, without_outage
+from fleet.bulk.machines import MachineVerb, runs, without_outage
 from fleet.bulk.readiness import unhealthy
+from fleet.bulk.states import states_of
 from fleet.bulk.verb import Done, Sender, make
 from fleet.client.site import Answer, SiteClient
 from fleet.client.waiting import until_well

@@ -10,19 +10,19 @@ import secrets
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import anyio.to_thread
 
 from fleet import admin as ops
 from fleet.bulk.change import Change, impossible
-from fleet.bulk.verb import Done, Sender, Verb
+from fleet.bulk.verb import Done, Sender, Verb, make_by
 from fleet.client.site import Answer, SiteClient
 from fleet.errors import AuditFailed, ConfigFailed, LoginRefused, ServerFailed, SiteError, UsageError, VerifyFailed
 from fleet.inventory.model import Inventory
 from fleet.inventory.next_secret import NextSecret
 from fleet.inventory.secrets import CredentialRef, Secret
-from fleet.outcome import REACHED, outcome_of
 from fleet.protocol.connections import HIDDEN
 from fleet.protocol.fields import as_bool
 from fleet.rows.accounts import users
@@ -127,21 +127,9 @@ class RotatePsa(Verb):
 
     async def carry_out(self, client: SiteClient, changes: Sequence[Change], sender: Sender, done: Done) -> None:
         for change in changes:
-            sender.begin()
-            try:
-                await self._rotate(client, sender)
-            except SiteError as error:
-                done(change, error)
-                if outcome_of(error) not in (*REACHED, "unknown"):
-                    raise
-            except BaseException as error:
-                done(change, error)
-                raise
-            else:
-                client.change_in_flight = None
-                done(change, Answer(value=None, outcome="changed"))
+            await make_by(client, change, sender, done, partial(self._rotate, client, sender))
 
-    async def _rotate(self, client: SiteClient, sender: Sender) -> None:
+    async def _rotate(self, client: SiteClient, sender: Sender) -> Answer[Any]:
         kept = self._kept(client)
         waiting = await anyio.to_thread.run_sync(kept.read)
         told = waiting is not None and await self._which(client, kept, waiting) == "next"
@@ -158,6 +146,7 @@ class RotatePsa(Verb):
                 f"the site does not let us in with what is in {kept.ref} now",
                 hint="look at the reference, and at the account",
             )
+        return Answer(value=None, outcome="changed")
 
     async def _tell(self, client: SiteClient, sender: Sender, kept: NextSecret, password: Secret) -> None:
         """Tell the site of *password*, and see that it lets us in with it; raises the error it came to."""

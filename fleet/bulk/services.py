@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from fleet import admin as ops
 from fleet.aggregate.where import Where, fields_of, matches, require_fields
 from fleet.bulk.change import Change, impossible
+from fleet.bulk.states import states_of
 from fleet.bulk.together import State, Switched, by_lists, can_together, together
 from fleet.bulk.verb import Done, Sender, Verb, make
 from fleet.client.site import Answer, SiteClient
@@ -87,12 +88,6 @@ class ServiceVerb(Verb):
         if self.chosen.where is not None:
             told["where"] = str(self.chosen.where)
         return told
-
-
-def states_of(row: Row) -> dict[str, str]:
-    """The two states of a row; only the wish where both are the same."""
-    wish, real = (str(row.get(name) or "").upper() for name in ("configuredState", "realTimeState"))
-    return {"configuredState": wish} if wish == real else {"configuredState": wish, "realTimeState": real}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from fleet.fanout.engine import Progress
 from fleet.fanout.stop import Stop
 from fleet.outcome import REACHED, outcome_of
 
-__all__ = ["After", "Done", "Sender", "Stopping", "Verb", "make"]
+__all__ = ["After", "Done", "Sender", "Stopping", "Verb", "make", "make_by"]
 
 After: TypeAlias = Callable[[Answer[Any]], Awaitable[Answer[Any]]]
 """What belongs to a change when its operations were sent, by their last answer: its own counts as theirs do."""
@@ -103,24 +103,42 @@ async def make(
     what clients see, and raises what the change came to after all. Raises what must end all of the site's changes: that
     it is out of reach, or that the run is stopped.
     """
-    sender.begin()
-    answer: Answer[Any] = Answer(value=None, outcome="noop")
-    half: str | None = None
-    try:
-        for place, operation in enumerate(change.operations):
-            if any(one.changes for one in change.operations[:place]):
-                # Between two halves nothing is in flight, and the change is not whole all the same.
+
+    async def work() -> Answer[Any]:
+        answer: Answer[Any] = Answer(value=None, outcome="noop")
+        half: str | None = None
+        try:
+            for place, operation in enumerate(change.operations):
+                if any(one.changes for one in change.operations[:place]):
+                    # Between two halves nothing is in flight, and the change is not whole all the same.
+                    client.change_in_flight = name
+                answer = _both(answer, await sender.send(client, operation))
+                half = operation.name if operation.changes and place < len(change.operations) - 1 else None
+            if after is not None:
                 client.change_in_flight = name
-            answer = _both(answer, await sender.send(client, operation))
-            half = operation.name if operation.changes and place < len(change.operations) - 1 else None
-        if after is not None:
-            client.change_in_flight = name
-            answer = _both(answer, await after(answer))
+                answer = _both(answer, await after(answer))
+        except SiteError as error:
+            if outcome_of(error) != "unknown":
+                client.change_in_flight = None
+            if half is not None:
+                error.reword(f"{error.message}; {half} was done before, and stays so")
+            raise
+        return answer
+
+    return await make_by(client, change, sender, done, work)
+
+
+async def make_by(
+    client: SiteClient, change: Change, sender: Sender, done: Done, work: Callable[[], Awaitable[Answer[Any]]]
+) -> bool:
+    """Make one *change* by *work*, which answers what it came to, tell *done*, and say whether it is made.
+
+    Raises what must end all of the site's changes: that it is out of reach, or that the run is stopped.
+    """
+    sender.begin()
+    try:
+        answer = await work()
     except SiteError as error:
-        if outcome_of(error) != "unknown":
-            client.change_in_flight = None
-        if half is not None:
-            error.reword(f"{error.message}; {half} was done before, and stays so")
         done(change, error)
         if outcome_of(error) not in (*REACHED, "unknown"):
             raise

@@ -11,15 +11,13 @@ import click
 from fleet.cli.changing import Consent, change_options, run_verb
 from fleet.cli.common import Common, output_option, run_options
 from fleet.cli.listing import Named, list_rows, list_table, where_option
-from fleet.cli.password import password_from as source_of
-from fleet.cli.password import password_option
+from fleet.cli.password import password_option, secret_from
 from fleet.errors import UsageError
 from fleet.given_files import text_of
 
 if TYPE_CHECKING:
     from fleet.bulk.accounts_file import Accounts
     from fleet.client.site import SiteClient
-    from fleet.inventory.secrets import Secret
     from fleet.rows.table import Row
 
 __all__ = ["apply", "roles", "users"]
@@ -49,15 +47,7 @@ def _passwords(made: Path | None, given: Path | None, source: str | None = None)
         return {"passwords": GivenPasswords(given)}
     if source is None:
         return {}
-    from fleet.errors import ConfigFailed
-    from fleet.inventory.secrets import SecretStore
-
-    reference = source_of(source)
-    assert reference is not None
-    try:
-        secret: Secret = SecretStore().resolve(reference)
-    except ConfigFailed as error:
-        raise UsageError(f"{error.message}; {error.hint}" if error.hint else error.message) from None
+    secret = secret_from(source)
     return {"passwords": lambda site, user: secret}
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.changing import Consent, change_options, run_verb
+from fleet.cli.changing import Consent, change_options, none_fits, run_verb
 from fleet.cli.common import DURATION, Common, output_option, run_options
-from fleet.cli.given_secrets import given_secret, secret_options
 from fleet.cli.listing import condition, list_rows, list_table, where_option
 from fleet.cli.machines import nothing_fits
+from fleet.cli.password import SOURCES, secret_from
 
 if TYPE_CHECKING:
     from fleet.bulk.machines import ChosenMachines
@@ -144,12 +144,12 @@ def _written(folder: Path, name: str, text: str) -> Path:
 @click.option("--common-name", metavar="NAME", help="Whose it is (each machine's own name).")
 @click.option("--validity", type=click.IntRange(1, 36_500), metavar="DAYS", help="Days that it is valid.")
 @click.option("--san", metavar="NAMES", help="Names that it is for, as in DNS:gis.example.net,DNS:gis.")
-@click.option("--organization", metavar="TEXT")
+@click.option("--organization", metavar="TEXT", help="Organization.")
 @click.option("--unit", "organizationalUnit", metavar="TEXT", help="Organizational unit.")
-@click.option("--city", metavar="TEXT")
-@click.option("--state", metavar="TEXT")
-@click.option("--country", metavar="CODE")
-@click.option("--key-size", "keysize", type=click.IntRange(1024, 16_384), metavar="BITS")
+@click.option("--city", metavar="TEXT", help="City.")
+@click.option("--state", metavar="TEXT", help="State or province.")
+@click.option("--country", metavar="CODE", help="Country, in two letters.")
+@click.option("--key-size", "keysize", type=click.IntRange(1024, 16_384), metavar="BITS", help="Size of its key.")
 @machine_option
 @change_options
 def generate(common: Common, consent: Consent, **given: Any) -> int:
@@ -169,7 +169,7 @@ def generate(common: Common, consent: Consent, **given: Any) -> int:
 @file_argument
 @click.option("--alias", required=True, metavar="NAME", help="Its name in the key stores.")
 @click.option("--root", is_flag=True, help="An authority's certificate (root or intermediate), without a key.")
-@secret_options("the file's password")
+@click.option("--password-from", metavar="SOURCE", help=f"Where the file's password comes from: {SOURCES} (prompt).")
 @machine_option
 @change_options
 def import_(common: Common, consent: Consent, **given: Any) -> int:
@@ -187,13 +187,13 @@ def import_(common: Common, consent: Consent, **given: Any) -> int:
     from fleet.errors import UsageError
 
     picked, alias, file = _chosen(given["machines"]), given["alias"], given["file"]
-    env, path = given["password_env"], given["password_file"]
+    source = given["password_from"]
     if given["root"]:
-        if env is not None or path is not None:
+        if source is not None:
             raise UsageError("an authority's certificate has no password")
-        verb: Any = ImportRoot(picked, alias, read_certificate(file))
+        verb: ImportRoot | ImportServer = ImportRoot(picked, alias, read_certificate(file))
     else:
-        password = given_secret(env, path, f"Password of {file}")
+        password = secret_from(source or "prompt", f"Password of {file}", again=False)
         verb = ImportServer(picked, alias, read_pfx(file, password), password=password)
     return run_verb(common, consent, verb, none=nothing_fits(given["machines"]))
 
@@ -255,10 +255,7 @@ def delete(common: Common, consent: Consent, **given: Any) -> int:
     alias = given["alias"]
     verb = Delete(_chosen(given["machines"]), alias, condition(given["where"], CERTIFICATES.names))
 
-    def nothing(plans: Any) -> str | None:
-        return None if any(one.changes for one in plans.values()) else f"{alias} fits no certificate"
-
-    return run_verb(common, consent, verb, none=nothing)
+    return run_verb(common, consent, verb, none=none_fits("certificate", [alias], given["where"]))
 
 
 @command.command(name="verify")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
@@ -19,9 +19,15 @@ if TYPE_CHECKING:
     from fleet.inventory.model import Site
     from fleet.report import Report
 
-__all__ = ["Consent", "change_options", "run_verb"]
+__all__ = ["Consent", "Nothing", "change_options", "none_fits", "run_verb"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+Nothing: TypeAlias = "Callable[[dict[str, Planned]], str | None]"
+"""Told all plans by site: a sentence where they show that what was named is nowhere."""
+
+Begin: TypeAlias = "Callable[[Session], Awaitable[None]]"
+"""Done once before anything is planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +68,28 @@ def change_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def none_fits(thing: str, texts: Sequence[str], where: str | None = None, ignored: bool = False) -> Nothing:
+    """What `run_verb` asks with all plans: a sentence where no *thing* of any site is meant, unless that is *ignored*.
+
+    *texts* are the patterns, and *where* the condition, that it is meant by.
+    """
+
+    def told(plans: dict[str, Planned]) -> str | None:
+        if ignored or any(planned.changes for planned in plans.values()):
+            return None
+        fits = f"{' or '.join(texts) or 'what was asked for'} fits no {thing}" + (f" with {where}" if where else "")
+        return f"{fits} of any of {len(plans)} sites" if len(plans) > 1 else f"{fits} of {next(iter(plans))}"
+
+    return told
+
+
 def run_verb(
     common: Common,
     consent: Consent,
     verb: Verb,
     *,
-    none: Callable[[dict[str, Planned]], str | None] | None = None,
-    begin: Callable[[Session], Awaitable[None]] | None = None,
+    none: Nothing | None = None,
+    begin: Begin | None = None,
 ) -> int:
     """Plan *verb* on the selected sites, ask, carry it out, and write what became of it; the exit status.
 
@@ -105,7 +126,9 @@ def _open_audit(common: Common, verb: Verb) -> AuditLog:
         raise UsageError(str(error)) from None
 
 
-def _planned(common: Common, verb: Verb, none: Any, begin: Any) -> Callable[[Session], Awaitable[Report]]:
+def _planned(
+    common: Common, verb: Verb, none: Nothing | None, begin: Begin | None
+) -> Callable[[Session], Awaitable[Report]]:
     async def work(session: Session) -> Report:
         from fleet.bulk import plan
 
@@ -125,14 +148,14 @@ def _planned(common: Common, verb: Verb, none: Any, begin: Any) -> Callable[[Ses
     return work
 
 
-def _refuse_nothing(none: Any, plans: dict[str, Planned]) -> None:
+def _refuse_nothing(none: Nothing | None, plans: dict[str, Planned]) -> None:
     told = none(plans) if none is not None and plans else None
     if told:
         raise UsageError(f"{told}; nothing was sent")
 
 
 def _changed(
-    common: Common, consent: Consent, verb: Verb, audit: AuditLog, none: Any, begin: Any
+    common: Common, consent: Consent, verb: Verb, audit: AuditLog, none: Nothing | None, begin: Begin | None
 ) -> Callable[[Session], Awaitable[Report]]:
     async def work(session: Session) -> Report:
         from fleet.bulk import apply, not_begun, plan

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.changing import Consent, change_options, run_verb
+from fleet.cli.changing import Consent, change_options, none_fits, run_verb
 from fleet.cli.common import Common, output_option, run_options
 from fleet.cli.listing import Named, condition, list_table, where_option
-from fleet.cli.password import password_from, password_option
+from fleet.cli.password import password_from as reference_of
+from fleet.cli.password import password_option
 from fleet.errors import UsageError
 from fleet.given_files import text_of
 
 if TYPE_CHECKING:
-    from fleet.bulk import Planned
     from fleet.bulk.data import Items
     from fleet.rows.table import Row
 
@@ -54,20 +54,6 @@ def _named(items: tuple[str, ...]) -> Named:
     from fleet.protocol.item_patterns import NamePatterns
 
     return Named(items, lambda text: NamePatterns((text,)).match, "data item")
-
-
-def _nothing_fits(
-    items: tuple[str, ...], where: str | None, ignored: bool
-) -> Callable[[dict[str, Planned]], str | None]:
-    """What `run_verb` asks with all plans: a sentence where no item on any site is meant, unless that is *ignored*."""
-
-    def told(plans: dict[str, Planned]) -> str | None:
-        if ignored or any(planned.changes for planned in plans.values()):
-            return None
-        what = " or ".join(items) if items else "what was asked for"
-        return f"{what} fits no data item{f' with {where}' if where else ''} on any of the sites that answered"
-
-    return told
 
 
 @command.command(name="list")
@@ -197,7 +183,7 @@ def register(common: Common, consent: Consent, source: Path, password_from: str 
     connection = connection_of(item)
     if connection is not None and connection.password is not None and not platform.is_private(source):
         raise UsageError(f"{source} holds a password and can be read by others: leave it out, or chmod 600 {source}")
-    return run_verb(common, consent, Register(item, _password(password_from)))
+    return run_verb(common, consent, Register(item, reference_of(password_from)))
 
 
 @command.command(name="unregister")
@@ -216,7 +202,9 @@ def unregister(common: Common, consent: Consent, items: tuple[str, ...], force: 
     from fleet.bulk.data import Unregister
 
     verb = Unregister(_meant(items, given["where"], given["ignore_not_found"], given["managed"]), force)
-    return run_verb(common, consent, verb, none=_nothing_fits(items, given["where"], given["ignore_not_found"]))
+    return run_verb(
+        common, consent, verb, none=none_fits("data item", items, given["where"], given["ignore_not_found"])
+    )
 
 
 @command.command(name="repoint")
@@ -263,11 +251,9 @@ def repoint(
     verb = Repoint(
         _meant(items, given["where"], given["ignore_not_found"], given["managed"]),
         pairs,
-        _password(password_from),
+        reference_of(password_from),
         check=validate,
     )
-    return run_verb(common, consent, verb, none=_nothing_fits(items, given["where"], given["ignore_not_found"]))
-
-
-def _password(source: str | None) -> Any:
-    return password_from(source)
+    return run_verb(
+        common, consent, verb, none=none_fits("data item", items, given["where"], given["ignore_not_found"])
+    )

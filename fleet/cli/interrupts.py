@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM while a command runs on sites: the first stops launching, the second cancels what is in flight."""
+"""Ctrl-C and SIGTERM while a command runs on sites: the first stops launching, the second cancels what is in flight.
+
+A terminal that hangs up counts as the first: whoever closes it does not ask for changes to be torn.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -38,6 +41,10 @@ class Interrupts:
         try:
             for number in platform.TERMINATION_SIGNALS:
                 self._before.append((number, signal.signal(number, self._arrived)))
+            for number in platform.HANGUP_SIGNALS:
+                # Under nohup it is ignored, and stays so.
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before.append((number, signal.signal(number, self._arrived)))
         except ValueError:
             # Not in the main thread: signals are the business of whoever runs us there.
             pass
@@ -73,6 +80,9 @@ class Interrupts:
                 signal.signal(number, self._arrived)
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
+        if number in platform.HANGUP_SIGNALS and self.count:
+            # The system and the shell both tell of the terminal's end: it is the same one.
+            return
         self.count += 1
         now = time.monotonic()
         if self.count == 2:
@@ -90,7 +100,9 @@ class Interrupts:
         if (count or self.count) == 1:
             self._stop.launch_no_more()
             if count is not None:
-                self._say("stopping: nothing new is started, what is in flight finishes; once more cancels it")
+                # Nobody may be there any more to read it.
+                with suppress(OSError):
+                    self._say("stopping: nothing new is started, what is in flight finishes; once more cancels it")
         else:
             self._stop.cancel_all()
 

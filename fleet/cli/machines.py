@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.changing import Consent, change_options, run_verb
+from fleet.cli.changing import Consent, Nothing, change_options, none_fits, run_verb
 from fleet.cli.common import DURATION, Common, output_option, run_options
 from fleet.cli.listing import Named, condition, list_table, where_option
 
@@ -46,18 +45,9 @@ def chosen(machines: tuple[str, ...], where: str | None = None, ignore_not_found
     return ChosenMachines(machines, condition(where, MACHINES.names), ignore_not_found)
 
 
-def nothing_fits(
-    machines: tuple[str, ...], where: str | None = None, ignored: bool = False
-) -> Callable[[dict[str, Planned]], str | None]:
+def nothing_fits(machines: tuple[str, ...], where: str | None = None, ignored: bool = False) -> Nothing:
     """What `run_verb` asks with all plans: a sentence where no machine of any site is meant, unless that is *ignored*."""
-
-    def told(plans: dict[str, Planned]) -> str | None:
-        if ignored or any(planned.changes for planned in plans.values()):
-            return None
-        fits = f"{' or '.join(machines) or 'what was asked for'} fits no machine" + (f" with {where}" if where else "")
-        return f"{fits} on any of {len(plans)} sites" if len(plans) > 1 else f"{fits} of {next(iter(plans))}"
-
-    return told
+    return none_fits("machine", machines, where, ignored)
 
 
 def is_down(row: Row) -> bool:

@@ -155,7 +155,11 @@ def follow(common: Common, interval: float, duration: float | None, **given: Any
 @command.command(name="top")
 @record_options()
 @click.option(
-    "--by", default="code", show_default=True, metavar="A,B", help="code, service, machine, site, level, user."
+    "--by",
+    default="code",
+    show_default=True,
+    metavar="A,B",
+    help="What is counted by: code, service, machine, site, level, user.",
 )
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N rows (20 in a table, else all).")
 @output_option()
@@ -207,6 +211,7 @@ def _write_top(common: Common, report: Report) -> None:
     from fleet.render.columns import plural
     from fleet.render.names import fold_names
     from fleet.render.plain import as_line
+    from fleet.render.table import summary_lines
 
     merged = report.merged
     told = f"{plural(merged['total'], 'record')} in {plural(merged['groups'], 'row')}"
@@ -224,7 +229,11 @@ def _write_top(common: Common, report: Report) -> None:
         return found
 
     if common.format == "ndjson":
+        # Its lines are counts: they don't tell of the sites that failed.
         click.echo("".join(as_line(row) + "\n" for row in merged["rows"]), nl=False)
+        if not common.quiet:
+            click.echo("\n".join([told, *summary_lines(report)]), err=True)
+        return
     write_report(common, report, rows=rows, remarks=[told])
 
 

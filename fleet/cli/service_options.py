@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fleet.cli.changing import Nothing, none_fits
 from fleet.cli.common import Common, completed_by
 from fleet.cli.listing import condition, list_table
 from fleet.errors import UsageError
 from fleet.given_files import text_of
 
 if TYPE_CHECKING:
-    from fleet.bulk import Planned
     from fleet.bulk.services import Chosen
     from fleet.protocol.fields import ServiceId
     from fleet.protocol.patterns import ServicePatterns
@@ -75,19 +75,9 @@ def _meant(services: Sequence[str], where: str | None = None) -> str:
     return (" or ".join(shown) if shown else "what was asked for") + (f" with {where}" if where else "")
 
 
-def nothing_fits(
-    services: Sequence[str], where: str | None, ignored: bool = False
-) -> Callable[[dict[str, Planned]], str | None]:
-    """What `run_verb` asks with all plans: a sentence where no service on any site is meant, unless that is *ignored*."""
-
-    def told(plans: dict[str, Planned]) -> str | None:
-        if ignored or any(planned.changes for planned in plans.values()):
-            return None
-        what = " or ".join(services) if services else "what was asked for"
-        fits = f"{what} fits no service" + (f" with {where}" if where else "")
-        return f"{fits} on any of {len(plans)} sites" if len(plans) > 1 else f"{fits} of {next(iter(plans))}"
-
-    return told
+def nothing_fits(services: Sequence[str], where: str | None, ignored: bool = False) -> Nothing:
+    """What `run_verb` asks with all plans: a sentence where no service of any site is meant, unless that is *ignored*."""
+    return none_fits("service", services, where, ignored)
 
 
 class Unfitting:

@@ -17,7 +17,9 @@ __all__ = ["publish"]
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="FILE...")
 @click.option("--folder", metavar="FOLDER", help="Publish into this folder; / is the root (the definition's own).")
 @click.option("--overwrite", is_flag=True, help="Publish although there is a service of that name already.")
-@click.option("--for", "patience", type=DURATION, default="30m", show_default=True, help="Wait so long for each site.")
+@click.option(
+    "--wait", "patience", type=DURATION, default="30m", show_default=True, help="Limit for each site to publish it."
+)
 @change_options
 def publish(
     common: Common, consent: Consent, files: tuple[Path, ...], folder: str | None, overwrite: bool, patience: float

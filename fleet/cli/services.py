@@ -92,28 +92,29 @@ STATES = ("service", "configuredState", "realTimeState")
 @services_argument
 @where_option
 @click.option(
-    "--wait",
+    "--until",
+    "wish",
     type=click.Choice(["started", "stopped"]),
     help="Wait until all of them are really so; for a start those that should stand don't count.",
 )
 @click.option("--for", "patience", type=DURATION, default="5m", show_default=True, help="Wait so long at the most.")
 @output_option()
 @run_options
-def status(common: Common, services: tuple[str, ...], where: str | None, wait: str | None, patience: float) -> int:
+def status(common: Common, services: tuple[str, ...], where: str | None, wish: str | None, patience: float) -> int:
     """Wish and measured state of services; those where the two differ come first.
 
-    With --wait it ends as soon as the state is reached, or with status 1 when the time is up. A site that does not
+    With --until it ends as soon as the state is reached, or with status 1 when the time is up. A site that does not
     answer meanwhile is asked again.
 
     \b
     fleet services status 'Planning/*'
-    fleet services status -s prod --wait started --for 10m
+    fleet services status -s prod --until started --for 10m
     """
     from functools import partial
 
     from fleet.rows.services import SERVICES
 
-    if wait is None:
+    if wish is None:
         return list_services(
             common, SERVICES, name="services status", services=services, where=where, shown=STATES, order=_differing
         )
@@ -127,7 +128,7 @@ def status(common: Common, services: tuple[str, ...], where: str | None, wait: s
         from fleet.rows.awaited import until
 
         return await until(
-            partial(now, client), "STARTED" if wait == "started" else "STOPPED", meant.patterns, patience
+            partial(now, client), "STARTED" if wish == "started" else "STOPPED", meant.patterns, patience
         )
 
     return list_rows(common, read, name="services status", shown=STATES, columns=STATES, order=_differing)

@@ -37,7 +37,9 @@ def _switches(given: tuple[str, ...]) -> list[tuple[str, str]]:
 @click.option("--sites", type=click.IntRange(1, 20_000), default=5, show_default=True, help="How many sites.")
 @click.option("--port", type=click.IntRange(1, 65_000), default=16080, show_default=True, help="Site i is at this + i.")
 @click.option("--username", default="siteadmin", show_default=True, help="The administrator of every site.")
-@click.option("--release", default="11.3", show_default=True, help="10.5.1, 10.9.1, 11.1 or 11.3.")
+@click.option(
+    "--release", default="11.3", show_default=True, help="The release of the sites: 10.5.1, 10.9.1, 11.1 or 11.3."
+)
 @click.option(
     "--fault",
     multiple=True,

@@ -375,7 +375,7 @@ def _before(reference: str) -> Mapping[str, Any]:
     type=click.Choice(["up", "upgraded"]),
     default="up",
     show_default=True,
-    help="upgraded: no upgrade is left.",
+    help="What for besides: until no upgrade is left.",
 )
 @output_option()
 @run_options

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleet.cli.changing import Consent, change_options, run_verb
+from fleet.cli.changing import Consent, change_options, none_fits, run_verb
 from fleet.cli.common import Common, output_option, run_options
 from fleet.cli.listing import condition, list_rows, list_table, where_option
+from fleet.cli.password import SOURCES, secret_from
 from fleet.errors import UsageError
 
 if TYPE_CHECKING:
-    from fleet.bulk import Planned
     from fleet.inventory.secrets import Secret
 
 __all__ = ["command"]
@@ -30,15 +30,6 @@ def command() -> None:
     fleet system properties list --where 'property=WebContextURL'
     fleet system services-directory off -s prod
     """
-
-
-def _nothing(what: str) -> Any:
-    """What `run_verb` asks with all plans: a sentence where nothing of any site is meant."""
-
-    def told(plans: dict[str, Planned]) -> str | None:
-        return None if any(planned.changes for planned in plans.values()) else f"{what} on any selected site"
-
-    return told
 
 
 # Directories
@@ -92,8 +83,7 @@ def clean_directories(common: Common, consent: Consent, names: tuple[str, ...]) 
     """
     from fleet.bulk.system import CleanDirectories
 
-    told = f"{' or '.join(names) or 'OUTPUT or JOBS'} fits no directory"
-    return run_verb(common, consent, CleanDirectories(names), none=_nothing(told))
+    return run_verb(common, consent, CleanDirectories(names), none=none_fits("directory", names or ("OUTPUT", "JOBS")))
 
 
 @directories.command(name="recover")
@@ -191,15 +181,15 @@ def unregister_adaptors(common: Common, consent: Consent, names: tuple[str, ...]
     from fleet.rows.system import WEB_ADAPTORS
 
     verb = UnregisterAdaptors(names, condition(where, WEB_ADAPTORS.names))
-    return run_verb(common, consent, verb, none=_nothing(f"{' or '.join(names)} fits no web adaptor"))
+    return run_verb(common, consent, verb, none=none_fits("web adaptor", names, where))
 
 
 @web_adaptors.command(name="config")
 @click.argument("names", nargs=-1, required=True)
 @click.option("--admin/--no-admin", default=None, help="Whether the administrator API goes through it.")
-@click.option("--description", metavar="TEXT")
-@click.option("--http-port", type=click.IntRange(1, 65_535))
-@click.option("--https-port", type=click.IntRange(1, 65_535))
+@click.option("--description", metavar="TEXT", help="What is to be said of it.")
+@click.option("--http-port", type=click.IntRange(1, 65_535), help="Its port for http.")
+@click.option("--https-port", type=click.IntRange(1, 65_535), help="Its port for https.")
 @where_option
 @change_options
 def config_adaptors(common: Common, consent: Consent, **given: Any) -> int:
@@ -222,7 +212,7 @@ def config_adaptors(common: Common, consent: Consent, **given: Any) -> int:
         raise UsageError("nothing to change: give --admin or --no-admin, --description, --http-port or --https-port")
     names = given["names"]
     verb = EditAdaptors(names, condition(given["where"], WEB_ADAPTORS.names), settings=settings)
-    return run_verb(common, consent, verb, none=_nothing(f"{' or '.join(names)} fits no web adaptor"))
+    return run_verb(common, consent, verb, none=none_fits("web adaptor", names, given["where"]))
 
 
 # Properties
@@ -255,7 +245,9 @@ def list_properties(common: Common, names: tuple[str, ...], where: str | None) -
 @properties.command(name="set")
 @click.argument("settings", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--unset", multiple=True, metavar="NAME", help="Take this property away (repeatable).")
-@click.option("--secret-env", "secrets", multiple=True, metavar="NAME=VARIABLE", help="A secret one, from a variable.")
+@click.option(
+    "--secret-from", "secrets", multiple=True, metavar="NAME=SOURCE", help=f"A secret one, from {SOURCES} (repeatable)."
+)
 @change_options
 def set_properties(
     common: Common, consent: Consent, settings: tuple[str, ...], unset: tuple[str, ...], secrets: tuple[str, ...]
@@ -270,7 +262,7 @@ def set_properties(
 
     verb = SetProperties(_settings(settings), tuple(unset), _secrets(secrets))
     if not verb.settings and not verb.gone and not verb.secrets:
-        raise UsageError("nothing to change: give NAME=VALUE, --unset or --secret-env")
+        raise UsageError("nothing to change: give NAME=VALUE, --unset or --secret-from")
     for name in (*verb.settings, *verb.secrets):
         if name in verb.gone:
             raise UsageError(f"{name} is to be set and to be taken away")
@@ -289,7 +281,7 @@ def _settings(texts: tuple[str, ...]) -> dict[str, Any]:
             raise UsageError(f"write NAME=VALUE or NAME:=JSON, not {text!r}")
         if is_secret_name(name):
             raise UsageError(
-                f"{name} is a secret, and arguments can be seen by others: give --secret-env {name}=VARIABLE"
+                f"{name} is a secret, and arguments can be seen by others: give --secret-from {name}=env:VARIABLE"
             )
         try:
             found[name] = json.loads(value) if as_json else value
@@ -299,14 +291,12 @@ def _settings(texts: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _secrets(texts: tuple[str, ...]) -> dict[str, Secret]:
-    from fleet.cli.given_secrets import given_secret
-
     found = {}
     for text in texts:
-        name, equals, variable = text.partition("=")
-        if not equals or not name.strip() or not variable.strip():
-            raise UsageError(f"--secret-env is written NAME=VARIABLE, and {text!r} is not")
-        found[name.strip()] = given_secret(variable.strip(), None, name)
+        name, equals, source = (part.strip() for part in text.partition("="))
+        if not equals or not name:
+            raise UsageError(f"--secret-from is written NAME=SOURCE, where SOURCE is {SOURCES}")
+        found[name] = secret_from(source, name)
     return found
 
 

@@ -48,7 +48,11 @@ def command() -> None:
 @since_option
 @click.option("--by", default="service,day", show_default=True, metavar="A,B", help=f"Rows by {', '.join(KEYS)}.")
 @click.option(
-    "--metric", "metrics", multiple=True, default=["RequestCount"], help="What is counted (repeatable): RequestCount, …"
+    "--metric",
+    "metrics",
+    multiple=True,
+    default=["RequestCount"],
+    help="What is counted, such as RequestCount (repeatable).",
 )
 @output_option()
 @run_options

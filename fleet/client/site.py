@@ -257,7 +257,7 @@ class SiteClient:
             try:
                 return await self._exchange(operation, None)
             except TokenRefused as refusal:
-                if refusal.code != 499:
+                if refusal.code != 499 or operation.anonymous:
                     raise
                 # This site wants a token where most want none.
         renewed = False

@@ -18,7 +18,8 @@ from fleet.errors import Cancelled, SiteError, UsageError
 from fleet.fanout.engine import Progress
 from fleet.fanout.fleet import Seconds, Selection
 from fleet.fanout.stop import Stop
-from fleet.logs.merged import HELD, only_cause
+from fleet.logs.beside import beside
+from fleet.logs.merged import HELD
 from fleet.logs.rows import as_row
 from fleet.report import Report, ReportWarning
 from fleet.rows.logs import read_page
@@ -287,15 +288,5 @@ async def follow_logs(
         told = [ReportWarning(site=site, kind=kind, message=text) for (site, kind), text in records.notes.items()]
         records.report = replace(report, warnings=[*report.warnings, *told])
 
-    unlisten = stop.listen(records.close)
-    try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(run)
-            try:
-                yield records
-            finally:
-                records.close()
-    except BaseExceptionGroup as errors:
-        raise only_cause(errors) from None
-    finally:
-        unlisten()
+    async with beside(run, records.close, stop=stop, stopped=records.close):
+        yield records

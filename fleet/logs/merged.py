@@ -21,6 +21,7 @@ from fleet.errors import Cancelled, SiteError, UsageError
 from fleet.fanout.engine import Progress
 from fleet.fanout.fleet import Seconds, Selection
 from fleet.fanout.stop import Stop
+from fleet.logs.beside import beside
 from fleet.logs.rows import as_row
 from fleet.report import Report, ReportWarning
 from fleet.rows.logs import read_page
@@ -245,22 +246,5 @@ async def merged_logs(
         )
         records.report = replace(report, warnings=[*report.warnings, *records.warnings])
 
-    unlisten = stop.listen(records.interrupt)
-    try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(run)
-            try:
-                yield records
-            finally:
-                records.close()
-    except BaseExceptionGroup as errors:
-        raise only_cause(errors) from None
-    finally:
-        unlisten()
-
-
-def only_cause(error: BaseException) -> BaseException:
-    """The first exception in groups of them: that of the caller's own block, if it raised one."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+    async with beside(run, records.close, stop=stop, stopped=records.interrupt):
+        yield records

@@ -6,6 +6,7 @@ import sys
 
 if sys.platform == "win32":
     from fleet.platform.windows import (
+        HANGUP_SIGNALS,
         TERMINATION_SIGNALS,
         descriptor_limit,
         is_private,
@@ -19,6 +20,7 @@ if sys.platform == "win32":
     )
 else:
     from fleet.platform.posix import (
+        HANGUP_SIGNALS,
         TERMINATION_SIGNALS,
         descriptor_limit,
         is_private,
@@ -32,6 +34,7 @@ else:
     )
 
 __all__ = [
+    "HANGUP_SIGNALS",
     "TERMINATION_SIGNALS",
     "descriptor_limit",
     "is_private",

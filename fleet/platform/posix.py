@@ -20,6 +20,9 @@ OPEN_MAX = 10_240
 TERMINATION_SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
 """The signals by which a person, or a service manager, asks a command to end."""
 
+HANGUP_SIGNALS: tuple[int, ...] = (signal.SIGHUP,)
+"""The signals that tell that the terminal has gone."""
+
 
 def descriptor_limit() -> int:
     """How many descriptors this process may have open."""

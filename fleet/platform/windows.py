@@ -20,6 +20,9 @@ TERMINATION_SIGNALS: tuple[int, ...] = (
 )
 """Ctrl-C and Ctrl-Break: the only signals that Windows delivers."""
 
+HANGUP_SIGNALS: tuple[int, ...] = ()
+"""The signals that tell that the terminal has gone: none here."""
+
 
 def descriptor_limit() -> int:
     """Sockets are not limited by a count of descriptors there."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fleet.errors import UsageError
 
-__all__ = ["HIDDEN", "Connection", "is_connection"]
+__all__ = ["HIDDEN", "Connection", "hidden_parts", "is_connection"]
 
 HIDDEN = "***"
 """What stands for a secret where it is shown."""
@@ -98,6 +98,13 @@ class Connection:
                 parts.append(("PASSWORD", password))
                 placed = True
         return Connection(tuple(parts if placed else [*parts, ("PASSWORD", password)]))
+
+
+def hidden_parts(text: str) -> str:
+    """*text*, a connection string, with `***` in the place of each secret, and everything else as it was."""
+    parts = Connection.parse(text).parts
+    told = (f"{name}={HIDDEN if value and _is_secret(name) else value}" if name else value for name, value in parts)
+    return ";".join(told)
 
 
 def is_connection(text: object) -> bool:

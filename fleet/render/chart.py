@@ -82,7 +82,7 @@ def _days_left(header: Sequence[str], rows: Sequence[Sequence[str]], place: int)
     bars = []
     for value, row in known[:MOST]:
         tone = "red" if value < 14 else "yellow" if value < 45 else "green"
-        bars.append(Bar(" ".join(row[at] for at in labels), [Part(f"{row[place]} days", max(0.0, value), tone)]))
+        bars.append(Bar(" ".join(row[at] for at in labels), [Part(f"{value:.0f}", max(0.0, value), tone)]))
     return Chart("Days left", bars, len(known) - len(bars)) if bars else None
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from fleet.simulator.call import SUCCESS, Call, Route, folder_of, route, service_of
-from fleet.simulator.state import SiteState
+from fleet.simulator.state import Service, SiteState
 from fleet.simulator.wire import Reply
 
-__all__ = ["ROUTES", "permission"]
+__all__ = ["ROUTES", "open_to_everyone", "permission"]
 
 
 def permission(principal: str, allowed: bool, constraint: str = "") -> dict[str, Any]:
@@ -25,6 +25,15 @@ def _of_folder(state: SiteState, folder: str) -> list[dict[str, Any]]:
     kept: dict[str, list[dict[str, Any]]] = state.kept.setdefault("permissions", {})
     # What is in System is for administrators and publishers, who need no entry.
     return kept.setdefault(folder, [] if folder == "System" else [permission("esriEveryone", True)])
+
+
+def open_to_everyone(state: SiteState, service: Service) -> bool:
+    """Whether everybody may use *service*: what stands at it counts, then at its folder, then at the root."""
+    for entries in (service.permissions, _of_folder(state, service.folder), _of_folder(state, "")):
+        for entry in entries:
+            if entry["principal"] == "esriEveryone":
+                return bool(entry["permission"]["isAllowed"])
+    return False
 
 
 def _add(call: Call, entries: list[dict[str, Any]]) -> Reply:

@@ -26,6 +26,7 @@ from fleet.simulator import (
     lifecycle,
     logs,
     permissions,
+    public,
     publishing,
     records,
     security,
@@ -102,6 +103,7 @@ _ROUTES: tuple[Route, ...] = (
     *items.ROUTES,
     *gpjobs.ROUTES,
     *services.ROUTES,
+    *public.ROUTES,
 )
 
 _SERVICE = re.compile(r"rest/services/(?:([^/]+)/)?([^/]+)/([A-Za-z]+Server)(?:/.*)?", re.IGNORECASE)

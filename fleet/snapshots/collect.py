@@ -66,6 +66,7 @@ COUNTERS = frozenset({"totalRefCount", "ServerStartTime"})
 """Members that change without anybody changing anything: they are left out, so that definitions stay as they are."""
 
 PRIVILEGED: tuple[Privilege, ...] = ("ADMINISTER", "PUBLISH")
+_resource = partial(operation_for, foreign=True)
 AT_ONCE = 16
 """Reads of one site that are under way or wait for their turn; how many travel is up to the client."""
 
@@ -133,7 +134,7 @@ class _Walk:
     async def run(self) -> Collected:
         # One read without, and one with a login: where these fail there is no use in asking for the rest.
         rest = await self._client.call(ops.info.rest())
-        about = await self._client.call(operation_for("admin")[0])
+        about = await self._client.call(_resource("admin")[0])
         self._found.release = None if self._client.release is None else str(self._client.release)
         if "site" in self._sections:
             self._keep("site/rest", rest)
@@ -338,7 +339,7 @@ class _Walk:
     # Data stores
 
     async def _stores(self) -> None:
-        roots = await self._read("datastores/items", operation_for("admin/data/items")[0])
+        roots = await self._read("datastores/items", _resource("admin/data/items")[0])
         if roots is None:
             return
         places = [place for place in _list(roots, "rootItems") if isinstance(place, str)]

@@ -66,10 +66,10 @@ async def test_a_file_is_imported_with_its_password_from_a_prompt_a_variable_or_
 
     status, lines = await anyio.to_thread.run_sync(talk)
     env = {**os.environ, "FILE_PASSWORD": PASSWORD}
-    by_variable = await fleet(*arguments, "--alias", "env", "--password-env", "FILE_PASSWORD", "--yes", env=env)
-    by_file = await fleet(*arguments, "--alias", "file", "--password-file", str(secret), "--yes")
+    by_variable = await fleet(*arguments, "--alias", "env", "--password-from", "env:FILE_PASSWORD", "--yes", env=env)
+    by_file = await fleet(*arguments, "--alias", "file", "--password-from", f"file:{secret}", "--yes")
     wrong = await fleet(
-        *arguments, "--alias", "no", "--password-env", "FILE_PASSWORD", "--yes", env={**env, "FILE_PASSWORD": "x"}
+        *arguments, "--alias", "no", "--password-from", "env:FILE_PASSWORD", "--yes", env={**env, "FILE_PASSWORD": "x"}
     )
     silent = await fleet(*arguments, "--alias", "no", "--yes")
 

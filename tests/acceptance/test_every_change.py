@@ -115,7 +115,7 @@ CHANGES: dict[str, tuple[str, Prepare]] = {
     "call": ("admin/mode/update -p siteMode=READ_ONLY --change", nothing),
     "certificates delete": ("spare", with_certificates),
     "certificates generate": ("gis --common-name gis.example.net --validity 30", nothing),
-    "certificates import": ("{folder}/new.pfx --alias new --password-env PFX", nothing),
+    "certificates import": ("{folder}/new.pfx --alias new --password-from env:PFX", nothing),
     "certificates import-signed": ("{folder}/root.pem --alias spare", with_certificates),
     "certificates switch": ("spare --force", with_certificates),
     "datastores register": ("--from {folder}/gis.toml", nothing),

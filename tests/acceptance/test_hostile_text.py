@@ -9,6 +9,7 @@ import re
 import subprocess
 import unicodedata
 from collections.abc import Awaitable, Callable
+from html import unescape
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -59,11 +60,13 @@ def harmless(text: str, allowed: str = "\n") -> None:
 HEALTH = ["health", "--also", "log_errors"]
 SERVICES = ["call", "admin/services", "--merge"]
 LOGS = ["call", "admin/logs/query", "--merge", "union"]
-FORMS = ["table", "json", "ndjson", "csv", "markdown"]
+FORMS = ["table", "json", "ndjson", "csv", "markdown", "html"]
 QUESTIONS = [
     *((HEALTH, form) for form in FORMS),
     *((LOGS, form) for form in FORMS),
     *(([*SERVICES, mode], "table") for mode in ("group", "union", "diff", "matrix")),
+    (["services", "report"], "html"),
+    (["logs", "query"], "html"),
     (["call", "admin/machines", "--merge", "matrix", "--trace"], "csv"),
     (["call", "admin/logs/query", "-vv"], "table"),
     (["call", "admin/logs/query", "-vv", "--log-format", "json", "--trace"], "table"),
@@ -102,6 +105,11 @@ async def test_text_of_a_site_is_data_in_every_format(
             tokens = MarkdownIt("commonmark").enable("table").parse(out)
             assert [token.type for token in tokens].count("table_open") == 1
             assert {inner.type for token in tokens for inner in token.children or ()} <= {"text", "text_special"}
+        case "html":
+            assert out.count("<script") == 1
+            cells = re.findall(r"<td[^>]*>([^<\n]*)", out)
+            assert not any(unescape(cell).lstrip()[:1] in tuple("=@+") for cell in cells)
+            assert any("<b>z" in unescape(cell) for cell in cells) or "health" in question
 
 
 async def test_text_of_a_site_is_data_on_a_terminal(hostile: Simulator, write_inventory: Write) -> None:

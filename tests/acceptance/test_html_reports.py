@@ -98,6 +98,23 @@ async def test_rows_are_filtered_by_the_words_that_are_typed(tmp_path: Path) -> 
         assert len(await column(page, "site")) == 3
 
 
+async def test_a_long_table_shows_its_first_rows_and_finds_all_of_them(tmp_path: Path) -> None:
+    rows = [[f"sim-{number:04d}", str(number)] for number in range(2500)]
+    text = as_html(["site", "n"], rows, Heading(title="fleet", when=0.0))
+    async with shown(text, tmp_path) as page:
+        await expect(page.get_by_role("status")).to_have_text("the first 2000 of 2500 rows")
+        assert len(await column(page, "n")) == 2000
+        await page.get_by_role("button", name="n", exact=True).click()
+        await page.get_by_role("button", name="n", exact=True).click()
+        assert (await column(page, "n"))[:2] == ["2499", "2498"]
+        await page.get_by_role("searchbox").fill("sim-0003")
+        assert await column(page, "n") == ["3"]
+        await page.get_by_role("searchbox").fill("sim")
+        await expect(page.get_by_role("status")).to_have_text("the first 2000 of 2500 rows")
+    async with shown(text, tmp_path, scripts=False) as page:
+        assert len(await column(page, "n")) == 2500
+
+
 @pytest.mark.parametrize("scripts", [True, False])
 async def test_what_a_site_supplies_is_text_and_does_nothing(tmp_path: Path, scripts: bool) -> None:
     header = ["site", "outcome", HOSTILE[5]]

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -318,3 +319,32 @@ async def test_a_change_that_is_stopped_while_it_is_planned_was_not_made(
     assert {one["outcome"] for one in outcomes["sim-0001"]["value"]["changes"]} == {"not_run"}
     assert outcomes["sim-0001"]["error"]["message"] == "the run was stopped before anything was sent"
     assert not any(entry.changed for entry in simulator.ledger)
+
+
+async def test_a_terminal_that_hangs_up_is_the_first_signal(simulate: Simulate, write_inventory: Write) -> None:
+    """What is in flight is finished and on record, and nothing new is begun: no service is left stopped half-way."""
+    simulator = await simulate(sites=2, latency=0.1)
+    arguments = ("services", "restart", "--one-by-one", "-s", "all", "--yes", "-i", str(write_inventory(simulator)))
+
+    def hang_up() -> None:
+        with Terminal(*arguments) as terminal:
+            while not any(entry.operation == "stop" for entry in simulator.ledger):
+                terminal.pump()
+            terminal.process.ptyproc.fileobj.close()
+            terminal.process.closed = terminal.process.ptyproc.closed = True
+            for _ in range(300):
+                if not terminal.process.isalive():
+                    break
+                time.sleep(0.1)
+            else:
+                raise AssertionError("it does not end")
+
+    await anyio.to_thread.run_sync(hang_up)
+
+    log = Path(os.environ["FLEET_STATE_DIR"]) / "audit.jsonl"
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [one["event"] for one in records].count("intent") == [one["event"] for one in records].count("result")
+    assert {one["outcome"] for one in records if one["event"] == "result"} == {"changed"}
+    services = [service for site in simulator.sites.values() for service in site.services.values()]
+    assert {service.configured for service in services} == {"STARTED"}
+    assert len(records) < 4 * len(services), "the rest was not begun"

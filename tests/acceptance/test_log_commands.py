@@ -437,3 +437,16 @@ async def test_logs_are_a_table_of_sql_and_bounds_change_no_answer(simulate: Sim
         assert bounded.stdout == every.stdout
     everything = await fleet("sql", "select count(*) from logs", "-i", path, "-o", "csv")
     assert int(everything.stdout.splitlines()[1]) >= 1200
+
+
+async def test_counts_as_lines_tell_of_sites_that_failed_on_standard_error(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    path = str(write_inventory(await simulate(sites=2, faults={"sim-0002": "refused"})))
+
+    done = await fleet("logs", "top", "-i", path, "-o", "ndjson")
+
+    assert all("count" in json.loads(line) for line in done.stdout.splitlines())
+    assert "1 × unreachable: connection refused" in done.stderr
+    assert "1 of 2 sites answered" in done.stderr
+    assert done.returncode == 1

@@ -88,7 +88,7 @@ async def test_what_fits_nothing_anywhere_sends_nothing(simulate: Simulate, writ
     result = await fleet("services", "stop", "Nowhere/*", "-i", inventory, "-s", "all", "--yes")
 
     assert result.returncode == 2
-    assert "Nowhere/* fits no service on any of 2 sites; nothing was sent" in result.stderr
+    assert "Nowhere/* fits no service of any of 2 sites; nothing was sent" in result.stderr
 
 
 async def test_where_nothing_may_fit_nothing_is_to_be_done(simulate: Simulate, write_inventory: Write) -> None:
@@ -166,7 +166,7 @@ async def test_a_wait_ends_when_it_is_so_or_with_a_sentence(simulate: Simulate, 
     inventory = str(write_inventory(simulator))
     first, *_ = simulator.sites["sim-0001"].services.values()
     first.real = "STARTING"
-    arguments = ["services", "status", "-i", inventory, "--wait", "started", "-o", "csv"]
+    arguments = ["services", "status", "-i", inventory, "--until", "started", "-o", "csv"]
 
     late = await fleet(*arguments, "--for", "1s")
     async with anyio.create_task_group() as group:

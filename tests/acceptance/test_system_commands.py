@@ -43,8 +43,8 @@ async def test_properties_are_set_by_command_and_secrets_never_by_argument(
         *arguments,
         "WebContextURL=https://gis.example.net/arcgis",
         "disableAdminDirectoryCache:=true",
-        "--secret-env",
-        "httpProxyPassword=PROXY",
+        "--secret-from",
+        "httpProxyPassword=env:PROXY",
         env={"PROXY": "opens-the-proxy"},
     )
     listed = await fleet("system", "properties", "list", "WebContextURL", "-i", inventory, "-o", "csv")

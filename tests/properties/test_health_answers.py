@@ -23,7 +23,7 @@ from fleet.render.sweep import health_lines
 from fleet.report import Report
 from tests.liar import HONEST, Liar, lying
 
-ALL = HealthOptions(also=("datastores", "machine_certificates", "log_errors"), since=3600.0)
+ALL = HealthOptions(also=("datastores", "machine_certificates", "log_errors", "public"), since=3600.0)
 AT_ONCE = RetryPolicy(base=0.0, cap=0.0)
 
 WORDS = ["", "a", "/", "..", ".", "STARTED", "STOPPED", "true", "1", "-1", "a/b", "a%2f", "\x1b[2J", "‮", "9" * 18]
@@ -92,7 +92,7 @@ def test_no_answer_of_a_site_raises_anything_out_of_a_sweep(told: dict[str, Any]
     report = anyio.run(go)
     (outcome,) = report.outcomes
     value: Any = outcome.value
-    assert len(value["checks"]) == 12
+    assert len(value["checks"]) == 13
     for check in value["checks"]:
         assert check["status"] in ("ok", "warning", "critical", "unknown", "skipped")
         assert check["saw"]

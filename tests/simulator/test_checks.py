@@ -15,6 +15,7 @@ from fleet.health import HealthOptions, sweep
 from fleet.health.sweeping import load_checks
 from fleet.report import Report
 from fleet.simulator import SimulatedSite, Simulator
+from fleet.simulator.permissions import permission
 
 Simulate = Callable[..., Awaitable[Simulator]]
 Write = Callable[[Simulator | str], Path]
@@ -106,6 +107,32 @@ async def test_instances_are_exhausted_when_all_that_may_be_are_busy(
     for prepare in (nearly, pooled, stopped):
         found = await one(simulate, write_inventory, "instances", prepare, switches={"estate": "bare"})
         assert (found["status"], found["items"]) == ("ok", [])
+
+
+async def test_what_is_public_answers_to_anybody(simulate: Simulate, write_inventory: Write) -> None:
+    async def found(prepare: Callable[[SimulatedSite], None]) -> tuple[str, str, list[str]]:
+        told = await one(simulate, write_inventory, "public", prepare, switches={"estate": "bare"})
+        return told["status"], told["saw"], told["items"]
+
+    def close(site: SimulatedSite) -> None:
+        next(iter(site.services.values())).permissions = [permission("esriEveryone", False)]
+
+    def stop(site: SimulatedSite) -> None:
+        next(iter(site.services.values())).real = "STOPPED"
+
+    assert await found(lambda site: None) == ("ok", "6 of 6 services answer to anybody", [])
+    assert await found(close) == ("ok", "5 of 5 services answer to anybody, 1 want a login", [])
+    assert await found(stop) == ("ok", "5 of 5 services answer to anybody", [])
+    status, saw, items = await found(_busy)
+    assert (status, saw) == ("critical", "5 of 6 services answer to anybody")
+    assert "Wait timeout of the request" in items[0]
+
+
+async def test_what_is_public_is_asked_without_a_token(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=1, services=3)
+    await swept(write_inventory(simulator), HealthOptions(only=("public",)))
+    assert {entry.token_in for entry in simulator.ledger} == {"none"}
+    assert {entry.operation for entry in simulator.ledger}.isdisjoint({"generateToken"})
 
 
 async def test_instances_are_skipped_where_nobody_counts_them(simulate: Simulate, write_inventory: Write) -> None:
@@ -264,6 +291,10 @@ MOVED = {
         Moved(_aged, "warning", "critical = '25d'", "critical"),
         Moved(_aged, "warning", "warning = 15", "ok"),
     ],
+    "public": [
+        Moved(_busy, "critical", "critical = 2, warning = 1", "warning"),
+        Moved(_busy, "critical", "severity = 'warning'", "warning"),
+    ],
     "log_errors": [
         Moved(_noisy, "warning", "critical = 5", "critical"),
         Moved(_noisy, "warning", "warning = 6", "ok"),
@@ -317,12 +348,12 @@ async def test_every_check_says_what_it_saw_and_wanted_and_what_to_do(
 ) -> None:
     faults = {} if fault == "none" else {"sim-0001": fault}
     simulator = await simulate(sites=1, machines=2, services=4, faults=faults)
-    also = ("datastores", "machine_certificates", "log_errors")
+    also = ("datastores", "machine_certificates", "log_errors", "public")
     retry = RetryPolicy(base=0.01, cap=0.02)
     async with Fleet.from_inventory(write_inventory(simulator), timeout="400ms", retry=retry) as fleet:
         report = await sweep(fleet.select(), HealthOptions(also=also))
     (outcome,) = report.outcomes
-    assert len(outcome.value["checks"]) == 12
+    assert len(outcome.value["checks"]) == 13
     for check in outcome.value["checks"]:
         assert check["saw"]
         assert check["wanted"]

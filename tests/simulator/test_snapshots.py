@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -381,3 +382,20 @@ async def test_a_site_that_is_read_in_part_is_kept_in_part_and_compared_in_part(
         "/extensions/KmlServer/typeName",
         "/maxWaitTime",
     ]
+
+
+async def test_names_with_controls_are_read_like_any_other(tmp_path: Path, store: Store) -> None:
+    odd = "Plan\u202e\u00a0\x07ning"
+    async with lying() as liar:
+        liar.answers |= MORE
+        liar.answers["admin/services"] = {"folders": [odd], "services": []}
+        liar.answers["admin/machines"] = {"machines": [{"machineName": odd}]}
+        inventory = tmp_path / "inventory.toml"
+        inventory.write_text(liar.inventory)
+        kept = await saved(inventory, store)
+
+        path = quote(odd, safe="")
+        assert {f"admin/services/{path}", f"admin/services/{path}/permissions", f"admin/machines/{path}"} <= set(
+            liar.asked
+        )
+    assert list(store.sites(kept)) == ["liar"]

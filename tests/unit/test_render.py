@@ -165,9 +165,9 @@ def test_a_chart_shows_the_largest_counts_and_the_fewest_days() -> None:
     assert (len(found), found[0]) == (30, ("code 40", [("40", 40.0, "blue")]))
     days = [["a", "x", "400"], ["b", "y", "-3"], ["c", "z", ""], ["d", "w", "20"]]
     assert bars(["site", "alias", "daysLeft"], days) == [
-        ("b y", [("-3 days", 0.0, "red")]),
-        ("d w", [("20 days", 20.0, "yellow")]),
-        ("a x", [("400 days", 400.0, "green")]),
+        ("b y", [("-3", 0.0, "red")]),
+        ("d w", [("20", 20.0, "yellow")]),
+        ("a x", [("400", 400.0, "green")]),
     ]
 
 
