@@ -111,7 +111,7 @@ class ApplyAccounts(Verb):
             if client.site.username in members:
                 return impossible(item, "the account that this run signs in with has this role", old=old)
             shown = {**old, "members": len(members)}
-            return Change(item=item, old=shown, operations=(ops.security.role_remove(wish.rolename),))
+            return Change(item=item, old=shown, new="deleted", operations=(ops.security.role_remove(wish.rolename),))
         wanted = {"description": wish.description, "privilege": wish.privilege}
         new = {key: value for key, value in wanted.items() if value is not None}
         old = {key: old[key] for key in new}
@@ -158,7 +158,12 @@ class ApplyAccounts(Verb):
         if wish.absent:
             if wish.username == client.site.username:
                 return impossible(item, "this run signs in with this account", old={**old, "roles": mine})
-            return Change(item=item, old={**old, "roles": mine}, operations=(ops.security.user_remove(wish.username),))
+            return Change(
+                item=item,
+                old={**old, "roles": mine},
+                new="deleted",
+                operations=(ops.security.user_remove(wish.username),),
+            )
         return self._changed_user(client, wish, item, old, mine)
 
     async def _new_user(self, client: SiteClient, wish: UserWish, item: str) -> Change:

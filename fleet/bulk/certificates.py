@@ -206,7 +206,7 @@ class Delete(CertificateVerb):
             told = f"the web server of {row['machineName']} shows {row['aliasName']}: switch to another one first"
             return impossible(item, told, old=old)
         operation = ops.machines.certificate_delete(row["machineName"], row["aliasName"])
-        return Change(item=item, old=old, operations=(operation,))
+        return Change(item=item, old=old, new="deleted", operations=(operation,))
 
     def parameters(self) -> Mapping[str, Any]:
         return {**super().parameters(), **({} if self.where is None else {"where": str(self.where)})}

@@ -128,7 +128,7 @@ class Unregister(MachineVerb):
             if staying:
                 operation = ops.machines.unregister(name)
                 undo = (ops.machines.register(name, row["adminURL"]),) if isinstance(row["adminURL"], str) else ()
-                changes.append(Change(item=name, old=old, operations=(operation,), undo=undo))
+                changes.append(Change(item=name, old=old, new="unregistered", operations=(operation,), undo=undo))
             else:
                 changes.append(impossible(name, "a site keeps at least one machine", old=old))
         return [*missing, *changes]

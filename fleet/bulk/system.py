@@ -64,7 +64,9 @@ class CleanDirectories(Verb):
 
     def _judged(self, row: Row) -> Change:
         old = {"physicalPath": row["physicalPath"], "cleanupMode": row["cleanupMode"], "maxFileAge": row["maxFileAge"]}
-        return Change(item=row["name"], old=old, operations=(ops.system.directory_clean(path_name(row["name"])),))
+        return Change(
+            item=row["name"], old=old, new="cleaned", operations=(ops.system.directory_clean(path_name(row["name"])),)
+        )
 
     def parameters(self) -> Mapping[str, Any]:
         return {"names": list(self.names)}
@@ -158,7 +160,12 @@ class UnregisterAdaptors(_AdaptorVerb):
 
     def judge(self, row: Row) -> Change:
         old = {"webAdaptorURL": row["webAdaptorURL"], "machineName": row["machineName"]}
-        return Change(item=row["id"], old=old, operations=(ops.system.web_adaptor_unregister(path_name(row["id"])),))
+        return Change(
+            item=row["id"],
+            old=old,
+            new="unregistered",
+            operations=(ops.system.web_adaptor_unregister(path_name(row["id"])),),
+        )
 
 
 @dataclass(frozen=True)

@@ -82,9 +82,20 @@ def old_to_new(old: Any, new: Any) -> str:
         names = [name for name in new if name not in old or old[name] != new[name]]
         names += [name for name in old if name not in new]
         return ", ".join(f"{name} {_word(old, name)} → {_word(new, name)}" for name in names)
-    if old is None:
-        return _text(new)
-    return f"{_text(old)} → {_text(new)}" if new is not None else _text(old)
+    if old is None or new is None:
+        return _members(new if old is None else old)
+    if isinstance(old, Mapping) and isinstance(new, str):
+        return f"→ {new} ({_members(old)})"
+    return f"{_members(old)} → {_members(new)}"
+
+
+def _members(value: Any) -> str:
+    """`location /backup` of an object that is only there before, or only after."""
+    return (
+        ", ".join(f"{name} {short(part)}" for name, part in value.items())
+        if isinstance(value, Mapping)
+        else _text(value)
+    )
 
 
 def _word(value: Mapping[str, Any], name: str) -> str:

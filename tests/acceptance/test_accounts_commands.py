@@ -64,7 +64,7 @@ async def test_a_table_of_users_and_roles_is_what_sites_have_afterwards(
     assert planned["role makers"]["new"] == {"description": "Those who make", "privilege": "PUBLISH"}
     assert planned["user asmith"]["old"] == {"fullname": "A. Smith", "roles": ["old_role"]}
     assert planned["user asmith"]["new"] == {"fullname": "Anna Smith", "roles": ["makers"]}
-    assert planned["user leaver"]["new"] is None
+    assert planned["user leaver"]["new"] == "deleted"
     assert {one["outcome"] for one in outcomes_of(done).values()} == {"changed"}
     assert {one["outcome"] for one in outcomes_of(again).values()} == {"noop"}
     assert stat.S_IMODE(new.stat().st_mode) == 0o600
