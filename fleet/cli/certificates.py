@@ -130,13 +130,22 @@ def csr(common: Common, alias: str, machines: tuple[str, ...], out: Path | None)
 
 
 def _written(folder: Path, name: str, text: str) -> Path:
-    """The file *name* in *folder*, with *text*; what no file name may hold is left out of the name."""
-    from fleet.places import write_atomically
+    """The file *name* in *folder*, with *text*; a name that no file may have becomes another that no other name has.
 
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = "".join(letter if letter.isalnum() or letter in "-._" else "_" for letter in name)
-    write_atomically(folder / kept, text.encode(), replace=True)
-    return folder / kept
+    Raises `ServerFailed` where it can't be written: the requests of other sites are of use all the same.
+    """
+    from fleet.errors import ServerFailed
+    from fleet.places import write_atomically
+    from fleet.snapshots.filenames import file_names
+
+    path = folder / file_names([name])[name]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text.encode(), replace=True)
+    except OSError as error:
+        told = (error.strerror or type(error).__name__).lower()
+        raise ServerFailed(f"{path} can't be written: {told}", may_have_arrived=False) from None
+    return path
 
 
 @command.command(name="generate")

@@ -136,8 +136,8 @@ async def services_directory(client: SiteClient) -> list[Row]:
 async def jobs(client: SiteClient) -> list[Row]:
     """Operations that work on by themselves; what a site tells of one is not confirmed by any published source."""
     listed = list_of(await client.call(ops.system.jobs()), "jobs")
-    names = [entry if isinstance(entry, str) else str(entry.get("id") or "") for entry in listed]
-    asks = [partial(client.call, ops.system.job(path_name(name))) for name in names if name]
+    names = [path_name(entry.get("id") if isinstance(entry, Mapping) else entry) for entry in listed]
+    asks = [partial(client.call, ops.system.job(name)) for name in names]
     found = all_of(await each(asks))
-    rows = zip(filter(None, names), found, strict=True)
+    rows = zip(names, found, strict=True)
     return [{"id": name, **{key: told.get(key) for key in ("operation", "status", "messages")}} for name, told in rows]

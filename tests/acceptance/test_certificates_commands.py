@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import anyio.to_thread
 import pytest
@@ -18,6 +19,7 @@ from tests.processes import fleet
 
 pytest.importorskip("cryptography")
 from tests.certificates import TestAuthority
+from tests.liar import lying
 
 Simulate = Callable[..., Awaitable[Simulator]]
 Write = Callable[[Simulator | str], Path]
@@ -98,6 +100,32 @@ async def test_signing_requests_are_written_to_files(
         f"{name}-{next(iter(site.machines))}-gis.csr" for name, site in simulator.sites.items()
     ]
     assert all("CERTIFICATE REQUEST" in file.read_text() for file in files)
+
+
+async def test_signing_requests_that_can_not_be_written_fail_their_sites_only(
+    write_inventory: Write, tmp_path: Path
+) -> None:
+    names = ["a/b", "a_b", "../" * 20 + "etc", "x" * 600]
+    async with lying() as liar:
+        liar.answers["admin/machines"] = {"machines": [{"machineName": name} for name in names]}
+        for name in names:
+            path = f"admin/machines/{quote(name, safe='')}/sslcertificates/gis/generateCSR"
+            liar.answers[path] = {"CSR": f"-----BEGIN CERTIFICATE REQUEST----- of {name}"}
+        inventory = str(write_inventory(liar.inventory))
+        folder = tmp_path / "deep" / "out"
+        asked = ["certificates", "csr", "gis", "-i", inventory, "-o", "json", "--out"]
+
+        done = await fleet(*asked, str(folder))
+        (tmp_path / "file").write_text("in the way")
+        refused = await fleet(*asked, str(tmp_path / "file" / "out"))
+
+    assert done.returncode == 0, done.stderr
+    files = sorted(folder.iterdir())
+    assert sorted(file.read_text().partition(" of ")[2] for file in files) == sorted(names), "each has its own"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "file", "inventory.toml", "state"]
+    assert refused.returncode == 1
+    (outcome,) = json.loads(refused.stdout)["outcomes"]
+    assert "can't be written" in outcome["error"]["message"]
 
 
 async def test_what_a_client_sees_is_verified(simulate: Simulate, write_inventory: Write) -> None:

@@ -103,9 +103,10 @@ async def test_pages_without_an_end_are_given_up(write_inventory: Write) -> None
     assert count < 1500
 
 
-async def test_a_job_that_is_no_name_is_no_job(write_inventory: Write) -> None:
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_job_that_is_no_name_is_no_job(write_inventory: Write, name: Any) -> None:
     async with lying() as liar:
-        say(liar, "..")
+        say(liar, name)
         async with Fleet.from_inventory(write_inventory(liar.inventory), retry=ONCE) as fleet:
             (outcome,) = (await fleet.select("all").run(system.jobs)).outcomes
 
