@@ -28,12 +28,11 @@ import anyio.to_thread
 
 from fleet import places, platform
 from fleet.admin.operation import Operation
-from fleet.client.masking import MASK
 from fleet.client.site import Answer, SiteClient
 from fleet.errors import AuditFailed, SiteError
 from fleet.outcome import outcome_of, timestamp
 from fleet.protocol.envelope import parse_json
-from fleet.protocol.secret_names import is_secret_name
+from fleet.protocol.secret_names import MASK, is_secret_name
 
 __all__ = ["AuditLog", "Origin", "audit_file", "parameters_of", "read_audit", "without_secrets"]
 

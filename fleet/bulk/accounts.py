@@ -17,7 +17,7 @@ from fleet.bulk.verb import Done, Sender, Verb
 from fleet.client.site import SiteClient
 from fleet.errors import NotFound
 from fleet.inventory.secrets import CredentialRef, Secret
-from fleet.protocol.connections import HIDDEN
+from fleet.protocol.secret_names import MASK
 from fleet.rows.accounts import members_of, privileges, roles, roles_of, users
 from fleet.rows.reading import all_of, each
 
@@ -187,7 +187,7 @@ class ApplyAccounts(Verb):
         old: dict[str, Any] = {key: words[key] for key in new}
         changed: list[Operation[Any]] = [ops.security.user_update(name, **new)] if new else []
         # What is masked where it is read can't be put back.
-        back = bool(new) and not any(HIDDEN in text for text in old.values())
+        back = bool(new) and not any(MASK in text for text in old.values())
         undo: list[Operation[Any]] = [ops.security.user_update(name, **old)] if back else []
         if wish.roles is not None and set(wish.roles) != set(mine):
             more = [role for role in wish.roles if role not in mine]

@@ -16,9 +16,10 @@ from fleet.bulk.verb import Verb
 from fleet.client.site import SiteClient
 from fleet.errors import NotFound, ServerFailed, SiteError, UsageError
 from fleet.inventory.secrets import CredentialRef, Secret
-from fleet.protocol.connections import HIDDEN, is_connection
+from fleet.protocol.connections import is_connection
 from fleet.protocol.fields import as_bool, as_int
 from fleet.protocol.item_patterns import NamePatterns
+from fleet.protocol.secret_names import MASK
 from fleet.rows.data import DATASTORES, connection_of, data_items, is_masked, item_row, shown_info
 from fleet.rows.reading import each
 
@@ -213,7 +214,7 @@ class Repoint(Verb):
         new = {key: after[key] for key in old}
         if password is not None:
             # That it differs from the one before can't be seen.
-            old, new = {**old, "password": HIDDEN}, {**new, "password": f"{HIDDEN} (new)"}
+            old, new = {**old, "password": MASK}, {**new, "password": f"{MASK} (new)"}
         if not new:
             return Change(item=path, state="noop", old={}, new={}, why="it points there already")
         if is_masked(changed):

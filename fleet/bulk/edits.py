@@ -13,7 +13,7 @@ from fleet.bulk.settings import Edits, SettingRefused, differences, edited
 from fleet.client.site import SiteClient
 from fleet.errors import ServerFailed
 from fleet.protocol.fields import ServiceId
-from fleet.protocol.hiding import hidden
+from fleet.protocol.redact import redacted
 from fleet.rows.services import definitions
 
 __all__ = ["DefinitionVerb", "Edit", "MoveRuntime"]
@@ -50,8 +50,8 @@ def replaced(service: ServiceId, old: Mapping[str, Any], new: Mapping[str, Any])
         return Change(item=str(service), state="noop", old=before, new=after)
     return Change(
         item=str(service),
-        old=hidden(before),
-        new=hidden(after),
+        old=redacted(before),
+        new=redacted(after),
         operations=(ops.services.edit(service, new),),
         undo=(ops.services.edit(service, old),),
     )

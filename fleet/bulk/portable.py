@@ -11,9 +11,9 @@ from typing import Any
 
 from fleet.audit import without_secrets
 from fleet.bulk.settings import SettingRefused, as_before, by_type
-from fleet.client.masking import MASK
 from fleet.errors import BadAnswer, UsageError
 from fleet.protocol.fields import ServiceId
+from fleet.protocol.secret_names import MASK
 
 __all__ = ["carried", "carried_over", "document", "read_document"]
 

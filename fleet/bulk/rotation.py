@@ -23,8 +23,8 @@ from fleet.errors import AuditFailed, ConfigFailed, LoginRefused, ServerFailed, 
 from fleet.inventory.model import Inventory
 from fleet.inventory.next_secret import NextSecret
 from fleet.inventory.secrets import CredentialRef, Secret
-from fleet.protocol.connections import HIDDEN
 from fleet.protocol.fields import as_bool
+from fleet.protocol.secret_names import MASK
 from fleet.rows.accounts import users
 
 __all__ = ["RotatePsa", "new_password"]
@@ -68,14 +68,14 @@ class RotatePsa(Verb):
         return {"length": self.length}
 
     async def plan(self, client: SiteClient) -> Sequence[Change]:
-        old = {"password": HIDDEN}
-        new = {"password": f"{HIDDEN} (new, {self.length} characters)"}
+        old = {"password": MASK}
+        new = {"password": f"{MASK} (new, {self.length} characters)"}
         try:
             kept = self._kept(client)
             await anyio.to_thread.run_sync(kept.check)
             waiting = await anyio.to_thread.run_sync(kept.read)
             if waiting is not None:
-                new = {"password": f"{HIDDEN} (from {kept})"}
+                new = {"password": f"{MASK} (from {kept})"}
                 works = await self._which(client, kept, waiting)
                 if works == "neither":
                     raise ConfigFailed(

@@ -13,8 +13,8 @@ from fleet.client.site import SiteClient
 from fleet.errors import BadAnswer, UsageError
 from fleet.inventory.secrets import CredentialRef, Secret
 from fleet.inventory.tables import nearest
-from fleet.protocol.connections import HIDDEN
 from fleet.protocol.fields import as_bool, as_int
+from fleet.protocol.secret_names import MASK
 from fleet.rows.accounts import users
 
 __all__ = ["CONFIG", "TOKENS", "DisablePsa", "EnablePsa", "SetConfig", "SetTokens", "checked_settings"]
@@ -104,7 +104,7 @@ class SetConfig(Verb):
         if new.get("Protocol") == "HTTPS" and client.site.in_clear:
             why = "the inventory reaches this site by http, which would then be closed: change its url first"
             return [impossible("config", why, old=old, new=new)]
-        if any(HIDDEN in value for name, value in now.items() if value is not None and name not in new):
+        if any(MASK in value for name, value in now.items() if value is not None and name not in new):
             why = "one of its settings reads like a secret of ours, is masked, and can't be sent back as it is"
             return [impossible("config", why, old=old, new=new)]
         # A release may take what is not sent for empty: the rest is sent as it is.
@@ -161,7 +161,7 @@ class SetTokens(Verb):
 
     def parameters(self) -> Mapping[str, Any]:
         told: dict[str, Any] = {"set": dict(self.settings)}
-        return told if self.shared_key is None else {**told, "shared_key": HIDDEN}
+        return told if self.shared_key is None else {**told, "shared_key": MASK}
 
     async def plan(self, client: SiteClient) -> Sequence[Change]:
         key = None if self.shared_key is None else await client.secret(self.shared_key)
@@ -183,7 +183,7 @@ class SetTokens(Verb):
         wanted = {**now, **new}
         if key is not None:
             wanted["sharedKey"] = key.reveal()
-            old, new = {**old, "sharedKey": HIDDEN}, {**new, "sharedKey": f"{HIDDEN} (new)"}
+            old, new = {**old, "sharedKey": MASK}, {**new, "sharedKey": f"{MASK} (new)"}
         undo = () if key is not None else (ops.security.tokens_update({**config, "properties": now}),)
         operation = ops.security.tokens_update({**config, "properties": wanted})
         return Change(item="tokens", old=old, new=new, operations=(operation,), undo=undo)

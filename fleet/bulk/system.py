@@ -13,10 +13,10 @@ from fleet.admin.operation import Operation
 from fleet.aggregate.where import Where, matches, require_fields
 from fleet.bulk.change import Change, impossible
 from fleet.bulk.verb import Verb
-from fleet.client.masking import MASK
 from fleet.client.site import SiteClient
 from fleet.inventory.secrets import Secret
 from fleet.protocol.fields import as_bool, path_name
+from fleet.protocol.secret_names import MASK
 from fleet.rows.system import DIRECTORIES, WEB_ADAPTORS, shown
 from fleet.rows.table import EVERYTHING, Row
 

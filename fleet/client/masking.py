@@ -15,10 +15,9 @@ from msgspec.structs import replace
 from fleet.errors import SiteError
 from fleet.protocol.envelope import parse_json
 from fleet.protocol.message import Response
+from fleet.protocol.secret_names import MASK
 
-__all__ = ["MASK", "Masker", "Net"]
-
-MASK = "***"
+__all__ = ["Masker", "Net"]
 
 SHORTEST = 4
 """Characters below which a secret is not looked for: such a text stands in every answer."""

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from fleet.client.masking import MASK
 from fleet.protocol.message import Request, Response
-from fleet.protocol.secret_names import SECRET_ENDING, is_secret_name
+from fleet.protocol.secret_names import MASK, SECRET_ENDING, is_secret_name
 
-__all__ = ["MASK", "Exchange", "render_exchange"]
+__all__ = ["Exchange", "render_exchange"]
 
 _SECRET_MEMBER = re.compile(rf"""("[\w.-]*{SECRET_ENDING}"\s*:\s*)"(?:[^"\\]|\\.)*"?""", re.IGNORECASE)
 """A member of a JSON answer that is secret, such as the token in the answer to a login."""

@@ -7,16 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fleet.errors import UsageError
+from fleet.protocol.secret_names import MASK
 
-__all__ = ["HIDDEN", "Connection", "hidden_parts", "is_connection"]
-
-HIDDEN = "***"
-"""What stands for a secret where it is shown."""
+__all__ = ["Connection", "is_connection"]
 
 _SECRETS = re.compile(
     r"(?:.*_)?(?:PASSWORD|PWD|SECRET|TOKEN|KEY|SIGNATURE)(?:_UTF8)?|.*(?:SECRET|PASSWORD).*", re.IGNORECASE
 )
-_MASK = re.compile(r"\*+|•+")
+_STARS = re.compile(r"\*+|•+")
 _PASSWORDS = ("password", "encrypted_password", "encrypted_password_utf8")
 _FOLLOWING = ("instance", "db_connection_properties")
 """Members that name the server once more: `INSTANCE=sde:postgresql:db1`."""
@@ -55,16 +53,16 @@ class Connection:
     def password(self) -> str | None:
         """The password that it holds in clear; None where it has none, an encrypted one, or stars."""
         text = self.get("password")
-        return None if not text or _MASK.fullmatch(text.strip()) else text
+        return None if not text or _STARS.fullmatch(text.strip()) else text
 
     @property
     def hides(self) -> bool:
         """Whether a secret of it was replaced by stars where it was read: it must not be sent back like that."""
-        return any(_is_secret(key) and (_MASK.fullmatch(value.strip()) or HIDDEN in value) for key, value in self.parts)
+        return any(_is_secret(key) and (_STARS.fullmatch(value.strip()) or MASK in value) for key, value in self.parts)
 
     def shown(self) -> dict[str, str]:
         """`{"server": "db1", …, "password": "***"}`: what may be seen of it, secrets as `***`."""
-        return {key.strip().lower(): HIDDEN if _is_secret(key) else _inside(value) for key, value in self.parts if key}
+        return {key.strip().lower(): MASK if _is_secret(key) else _inside(value) for key, value in self.parts if key}
 
     def changed(self, values: Mapping[str, str]) -> Connection:
         """It with *values* in place of those that it has; raises `UsageError` for a name that it has not.
@@ -100,13 +98,6 @@ class Connection:
         return Connection(tuple(parts if placed else [*parts, ("PASSWORD", password)]))
 
 
-def hidden_parts(text: str) -> str:
-    """*text*, a connection string, with `***` in the place of each secret, and everything else as it was."""
-    parts = Connection.parse(text).parts
-    told = (f"{name}={HIDDEN if value and _is_secret(name) else value}" if name else value for name, value in parts)
-    return ";".join(told)
-
-
 def is_connection(text: object) -> bool:
     """Whether *text* is one of these, and no JSON and no path."""
     return isinstance(text, str) and "=" in text and not text.lstrip().startswith(("{", "["))
@@ -118,7 +109,7 @@ def _is_secret(name: str) -> bool:
 
 def _inside(value: str) -> str:
     """*value*; one that holds something like a password of its own is not shown at all."""
-    return HIDDEN if re.search(r"(?:password|pwd|secret)\s*=", value, re.IGNORECASE) else value
+    return MASK if re.search(r"(?:password|pwd|secret)\s*=", value, re.IGNORECASE) else value
 
 
 def _check(name: str, value: str) -> None:

@@ -1,10 +1,13 @@
-"""Which members and parameters of the API hold secrets, told by how their names end."""
+"""Which members and parameters of the API hold secrets, told by how their names end, and what is shown for one."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["SECRET_ENDING", "is_secret_name"]
+__all__ = ["MASK", "SECRET_ENDING", "is_secret_name"]
+
+MASK = "***"
+"""What stands in the place of a secret wherever one is shown."""
 
 SECRET_ENDING = (
     r"(?:password|passwd|passphrase|pwd|secret(?:_?key)?|token|shared_?key|trust_?key|private_?key|account_?key|access_?key|"

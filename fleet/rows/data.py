@@ -12,13 +12,11 @@ from fleet.client.site import SiteClient
 from fleet.errors import NotFound
 from fleet.protocol.connections import Connection, is_connection
 from fleet.protocol.fields import path_name
-from fleet.protocol.secret_names import is_secret_name
+from fleet.protocol.secret_names import MASK, is_secret_name
 from fleet.rows.reading import all_of, each, list_of
 from fleet.rows.table import Column, Row, Table, Wanted
 
 __all__ = ["DATASTORES", "connection_of", "data_items", "is_masked", "item_row", "shown_info"]
-
-HIDDEN = "***"
 
 
 async def data_items(client: SiteClient) -> list[dict[str, Any]]:
@@ -45,14 +43,14 @@ def connection_of(item: Mapping[str, Any]) -> Connection | None:
 def is_masked(item: Mapping[str, Any]) -> bool:
     """Whether something of *item* was replaced by stars where it was read: it must not be sent back like that."""
     connection = connection_of(item)
-    return HIDDEN in json.dumps(item, default=str) or (connection is not None and connection.hides)
+    return MASK in json.dumps(item, default=str) or (connection is not None and connection.hides)
 
 
 def shown_info(value: Any) -> Any:
     """*value*, a part of an item, with everything as `***` that is secret by its name, also in texts that hold JSON."""
     if isinstance(value, Mapping):
         return {
-            str(key): HIDDEN if is_secret_name(str(key)) and inner not in (None, "") else shown_info(inner)
+            str(key): MASK if is_secret_name(str(key)) and inner not in (None, "") else shown_info(inner)
             for key, inner in value.items()
         }
     if isinstance(value, list):
@@ -64,7 +62,7 @@ def shown_info(value: Any) -> Any:
             try:
                 return shown_info(json.loads(value))
             except ValueError:
-                return HIDDEN
+                return MASK
     return value
 
 

@@ -10,8 +10,8 @@ from fleet import admin as ops
 from fleet.client.site import SiteClient
 from fleet.errors import NotFound
 from fleet.protocol.fields import ServiceId, as_epoch
-from fleet.protocol.hiding import hidden
 from fleet.protocol.message import NOTHING
+from fleet.protocol.redact import redacted
 from fleet.rows.reading import all_of, each, list_of
 from fleet.rows.reports import Entry, ServiceReports
 from fleet.rows.table import Column, Row, Table, Wanted
@@ -99,7 +99,7 @@ def _row(entry: Entry, definition: Mapping[str, Any] | None) -> Row:
     if definition is None:
         return row if "permissions" not in told else {**row, "permissions": told["permissions"]}
     row["permissions"] = told.get("permissions")
-    row |= {name: hidden(definition.get(name)) for name, _, _ in SETTINGS}
+    row |= {name: redacted(definition.get(name)) for name, _, _ in SETTINGS}
     row["extensions"] = ",".join(
         str(extension.get("typeName"))
         for extension in definition.get("extensions") or ()
@@ -151,7 +151,7 @@ async def _extensions(client: SiteClient, wanted: Wanted) -> Sequence[Row]:
     for service, definition in (await definitions(client, [entry.service for entry in entries])).items():
         for extension in definition.get("extensions") or ():
             if isinstance(extension, Mapping):
-                rows.append({**hidden(EXTENSIONS.row(extension)), **identity(service)})
+                rows.append({**redacted(EXTENSIONS.row(extension)), **identity(service)})
     return rows
 
 

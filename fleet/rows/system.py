@@ -11,14 +11,11 @@ from fleet import admin as ops
 from fleet.client.site import SiteClient
 from fleet.errors import BadAnswer
 from fleet.protocol.fields import as_bool, path_name
-from fleet.protocol.secret_names import is_secret_name
+from fleet.protocol.redact import redacted
 from fleet.rows.reading import all_of, each, list_of
 from fleet.rows.table import Column, Row, Table, Wanted
 
-__all__ = ["DIRECTORIES", "HIDDEN", "PROPERTIES", "WEB_ADAPTORS", "config_store", "jobs", "services_directory", "shown"]
-
-HIDDEN = "***"
-"""What stands in the place of a secret."""
+__all__ = ["DIRECTORIES", "PROPERTIES", "WEB_ADAPTORS", "config_store", "jobs", "services_directory", "shown"]
 
 NEEDED = ("CACHE", "JOBS", "OUTPUT", "SYSTEM")
 """Kinds of directories that no site works without."""
@@ -26,11 +23,7 @@ NEEDED = ("CACHE", "JOBS", "OUTPUT", "SYSTEM")
 
 def shown(name: str, value: Any) -> Any:
     """*value* of what is called *name*, as it may be shown: no secret, whatever it lies in."""
-    if is_secret_name(name) and value not in (None, ""):
-        return HIDDEN
-    if isinstance(value, Mapping):
-        return {key: shown(str(key), inner) for key, inner in value.items()}
-    return [shown("", inner) for inner in value] if isinstance(value, list) else value
+    return redacted({name: value})[name]
 
 
 def _entries(answer: Mapping[str, Any], member: str, what: str) -> list[Mapping[str, Any]]:

@@ -22,10 +22,10 @@ from fleet.client.site import SiteClient
 from fleet.errors import BadAnswer, NotFound, ServerFailed, SiteError, TooLarge, UsageError
 from fleet.outcome import error_object
 from fleet.protocol.fields import ServiceId, path_name, root_folder
+from fleet.protocol.redact import redacted
 from fleet.rows import accounts
 from fleet.rows.reading import NAME_CAP
 from fleet.rows.reports import LIST_CAP, listed_services, service_of
-from fleet.snapshots.redact import redacted
 
 __all__ = ["EXTRAS", "SECTIONS", "Collected", "collect"]
 

@@ -12,9 +12,10 @@ from urllib.parse import quote, quote_plus
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.client.masking import MASK, Masker, Net
+from fleet.client.masking import Masker, Net
 from fleet.protocol.envelope import decipher
 from fleet.protocol.message import Response
+from fleet.protocol.secret_names import MASK
 
 secrets = st.text(st.characters(codec="utf-8", exclude_characters="*"), min_size=8, max_size=40)
 around = st.text(st.sampled_from(" :/=&%,;\"\\'"), max_size=3)

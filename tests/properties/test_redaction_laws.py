@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.snapshots.redact import redacted
+from fleet.protocol.redact import redacted
 
 texts = st.text(max_size=20)
 values = st.recursive(

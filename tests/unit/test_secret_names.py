@@ -10,6 +10,7 @@ from fleet.admin.request import build_request
 from fleet.client.trace import Exchange, render_exchange
 from fleet.protocol.message import Request, Response
 from fleet.protocol.secret_names import is_secret_name
+from fleet.rows.system import shown
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,23 @@ def test_rule_o3_a_trace_masks_secrets_by_name_in_forms_queries_and_json() -> No
     assert "kari" in text
     assert "https://x" in text
     assert text.endswith("the end"), "a trace is not cut"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("connectionString", "BlobEndpoint=https://store.example.net;AccountName=gis;AccountKey=c2VjcmV0cw=="),
+        ("httpProxy", "http://gis:c2VjcmV0cw==@proxy.example.net:8080"),
+        ("privateKey", ["c2VjcmV0cw=="]),
+        ("store", {"note": '{"sharedKey": "c2VjcmV0cw=="}'}),
+    ],
+)
+def test_a_secret_inside_of_what_a_site_is_set_to_is_not_shown(name: str, value: object) -> None:
+    told = str(shown(name, value))
+    assert "c2VjcmV0cw" not in told
+    assert "***" in told
+
+
+def test_what_is_no_secret_is_shown_as_it_is() -> None:
+    assert shown("connectionString", "/net/arcgis/config-store") == "/net/arcgis/config-store"
+    assert shown("WebContextURL", "https://gis.example.net/arcgis") == "https://gis.example.net/arcgis"

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from fleet.client.masking import MASK
-from fleet.protocol.secret_names import is_secret_name
+from fleet.protocol.secret_names import MASK, is_secret_name
 
 __all__ = ["redacted"]
 
