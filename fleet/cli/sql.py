@@ -80,7 +80,7 @@ def command(common: Common, statement: str | None, schema: bool, **given: Any) -
                 before=session.progress.again,
             )
         except QueryFailed:
-            if session.stop.cancelled:
+            if not session.stop.launching:
                 raise click.Abort from None
             raise
         answers.append(answer)

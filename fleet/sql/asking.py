@@ -23,7 +23,7 @@ from fleet.rows.table import Column, Row, Wanted
 from fleet.sql.database import Database, rows_as_dicts
 from fleet.sql.pruning import Demand, demands_of
 from fleet.sql.query import read_query
-from fleet.sql.schema import ERRORS, FETCHED, SITE, label_columns, table
+from fleet.sql.schema import ALIASES, ERRORS, FETCHED, SITE, label_columns, table
 
 if TYPE_CHECKING:
     from fleet.sql.past import Past
@@ -96,6 +96,9 @@ async def ask(
         label_table = [Column(name, "text", "") for name in labels]
         for demand in demands:
             database.create(demand.table, [SITE, *demand.columns, FETCHED, *label_table])
+        for alias, name in ALIASES.items():
+            if name in query.tables:
+                database.also_call(name, alias)
         database.create("_errors", ERRORS)
         database.check(text)
         wanted = {demand.table: demand for demand in demands}
@@ -106,7 +109,8 @@ async def ask(
         fetch = _Fetch(database, wanted, labels, kept, past)
         report = await Selection(selection.fleet, sites).run(fetch.work, command="sql", stop=stop, progress=progress)
         fetch.note_failures(report)
-        unlisten = None if stop is None else stop.listen(lambda: database.stop() if stop.cancelled else None)
+        # By now nothing is in flight at any site: the first signal already ends the answering.
+        unlisten = None if stop is None else stop.listen(database.stop)
         try:
             left = None if ends is None else max(0.1, ends - time.monotonic())
             columns, rows = await anyio.to_thread.run_sync(database.run, text, most, left)

@@ -53,7 +53,6 @@ class Database:
         self._connection.execute(f"pragma hard_heap_limit = {MEMORY}")
         self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, CELL)
         self._connection.create_function("ago", 1, self._ago, deterministic=True)
-        self._connection.create_function("regexp", 2, _regexp, deterministic=True)
         self._stopped = False
         self._columns: dict[str, Sequence[Column]] = {}
 
@@ -73,6 +72,10 @@ class Database:
         told = ", ".join(f'"{column.name}" {_TYPES[column.type]}' for column in columns)
         self._connection.execute(f'create table "{name}" ({told})')
         self._columns[name] = columns
+
+    def also_call(self, name: str, alias: str) -> None:
+        """Let the table *name* be found as *alias*, too."""
+        self._connection.execute(f'create view "{alias}" as select * from "{name}"')  # noqa: S608
 
     def insert(self, name: str, rows: Iterable[Row], more: Mapping[str, Any] = {}) -> int:
         """Add *rows*, each with *more* beside; how many they were. Cells become what the column's type says."""
@@ -156,15 +159,6 @@ def _only_reading(action: int, first: str | None, second: str | None, *rest: Any
     if action == sqlite3.SQLITE_READ and first is not None and first.lower().startswith(("sqlite_", "pragma_")):
         return sqlite3.SQLITE_DENY
     return sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
-
-
-def _regexp(pattern: str, value: Any) -> bool:
-    import re
-
-    return value is not None and re.search(pattern, str(value)) is not None
-
-
-# An empty text in the place of a number says nothing; SQLite would take it for greater than every number.
 
 
 def _integer(value: Any) -> Any:

@@ -16,7 +16,7 @@ from sqlglot.errors import OptimizeError, ParseError, SqlglotError
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from fleet.errors import UsageError
-from fleet.sql.schema import table_names
+from fleet.sql.schema import ALIASES, table_names
 
 __all__ = ["Mention", "Query", "Term", "read_query"]
 
@@ -124,7 +124,7 @@ def _columns(tree: exp.Expr) -> frozenset[str]:
 
 
 def _mentions(tree: exp.Expr, labels: frozenset[str]) -> tuple[list[Mention], bool]:
-    known = {name.lower(): name for name in table_names()}
+    known = {name.lower(): name for name in table_names()} | ALIASES
     try:
         scopes: Sequence[Scope] = traverse_scope(tree)
     except (OptimizeError, RecursionError):

@@ -10,7 +10,7 @@ from fleet.inventory.model import Site
 from fleet.rows import registry
 from fleet.rows.table import Column, Table
 
-__all__ = ["ERRORS", "SITE", "label_columns", "schema_rows", "table", "table_names"]
+__all__ = ["ALIASES", "ERRORS", "SITE", "label_columns", "schema_rows", "table", "table_names"]
 
 SITE = Column("site", "text", "the site that the row is of")
 FETCHED = Column("_fetched_at", "text", "when it was read, UTC: 2026-11-23T10:15:00.123Z")
@@ -21,6 +21,8 @@ ERRORS = (
     Column("kind", "text", "the kind of the error"),
     Column("message", "text", "what was said"),
 )
+ALIASES = {"data_stores": "datastores", "licences": "licenses", "webadaptors": "web_adaptors"}
+"""Other spellings of tables, which a query may use too."""
 OWN = {"checks": "fleet.sql.checks:CHECKS"}
 
 

@@ -14,6 +14,7 @@ from fleet.simulator import Simulator
 from fleet.sql import ask
 from fleet.sql.cache import Cache
 from fleet.sql.database import QueryFailed
+from fleet.sql.schema import ALIASES
 
 Simulate = Callable[..., Awaitable[Simulator]]
 Write = Callable[[Simulator | str], Path]
@@ -202,3 +203,12 @@ async def test_an_answer_has_its_limits(simulate: Simulate, write_inventory: Wri
             await ask(fleet.select("all"), f"{endless} x from t", most=100)
         with pytest.raises(QueryFailed, match="the query failed: malformed JSON"):
             await ask(fleet.select("all"), "select json_extract(service, '$') from services")
+
+
+async def test_a_table_is_found_by_its_other_spellings(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=1)
+    async with Fleet.from_inventory(write_inventory(simulator)) as fleet:
+        for alias, name in ALIASES.items():
+            one = await ask(fleet.select("all"), f"select count(*) from {alias} where site = 'sim-0001'")
+            other = await ask(fleet.select("all"), f"select count(*) from {name}")
+            assert one.rows == other.rows != [(0,)]
