@@ -23,6 +23,9 @@ NAME = "rows.db"
 LONGEST = 7 * 86_400.0
 """Seconds after which rows are forgotten."""
 
+SKEW = 1.0
+"""Seconds by which rows may be from the future; what is newer was read before the clock was set back, and has no age."""
+
 EACH = 4
 """Readings of one table of one site that are kept."""
 
@@ -68,11 +71,12 @@ class Cache:
         """The rows of the table *name* of *site* and when they were read; None where none will do."""
         if self._connection is None:
             return None
+        now = time.time()
         try:
             found = self._connection.execute(
-                "select wanted, at, rows from reading where url = ? and account = ? and name = ? and at >= ? "
+                "select wanted, at, rows from reading where url = ? and account = ? and name = ? and at between ? and ? "
                 "order by at desc",
-                (site.url, _account(site), name, time.time() - self._max_age),
+                (site.url, _account(site), name, now - self._max_age, now + SKEW),
             ).fetchall()
             for told, at, rows in found:
                 if _covers(msgspec.json.decode(told), wanted):

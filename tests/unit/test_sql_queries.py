@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 
 from fleet.errors import UsageError
 from fleet.inventory.model import Site
+from fleet.rows.table import Wanted
+from fleet.sql.cache import Cache
 from fleet.sql.database import ANSWER, Database, QueryFailed
 from fleet.sql.pruning import Demand, demands_of
 from fleet.sql.query import read_query
@@ -180,3 +185,12 @@ def test_an_answer_that_would_fill_the_memory_is_given_up(query: str, told: str)
     with pytest.raises(QueryFailed, match=told):
         database.run(query, 1_000_000)
     database.close()
+
+
+@pytest.mark.parametrize(("age", "known"), [(0.0, True), (30.0, True), (90.0, False), (-3600.0, False)])
+def test_kept_rows_answer_while_they_have_the_age(tmp_path: Path, age: float, known: bool) -> None:
+    cache = Cache(tmp_path / "cache" / "rows.db", 60.0)
+    cache.keep(SITES[0], "services", Wanted(), [{"service": "Roads.MapServer"}], time.time() - age)
+
+    assert (cache.recall(SITES[0], "services", Wanted()) is not None) is known
+    cache.close()
