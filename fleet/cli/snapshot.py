@@ -21,7 +21,8 @@ from fleet.errors import UsageError
 if TYPE_CHECKING:
     from fleet.cli.run import Session
     from fleet.report import Report
-    from fleet.snapshots.store import Kept, SiteRecord, Store
+    from fleet.snapshots.records import Kept, SiteRecord
+    from fleet.snapshots.store import Store
 
 __all__ = ["command"]
 

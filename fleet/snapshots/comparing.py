@@ -17,8 +17,9 @@ from fleet.inventory.model import Site
 from fleet.outcome import Answered, NotReached, Outcome
 from fleet.report import Report
 from fleet.snapshots.collect import SECTIONS, collect
+from fleet.snapshots.records import Kept, SiteRecord
 from fleet.snapshots.sheets import Masking, SheetBuilder
-from fleet.snapshots.store import Kept, SiteRecord, Store
+from fleet.snapshots.store import Store
 from fleet.snapshots.taking import in_part
 
 __all__ = ["MAJORITY", "Wanted", "compare", "compare_kept"]

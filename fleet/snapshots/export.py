@@ -14,7 +14,8 @@ from typing import Any
 from fleet import platform
 from fleet.errors import StoreFailed, UsageError
 from fleet.snapshots.filenames import file_names
-from fleet.snapshots.store import Kept, SiteRecord, Store
+from fleet.snapshots.records import Kept, SiteRecord
+from fleet.snapshots.store import Store
 
 __all__ = ["Exported", "export"]
 

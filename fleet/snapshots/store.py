@@ -14,21 +14,18 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from fleet import places, platform
 from fleet.durations import parse_duration
 from fleet.errors import StoreFailed, UsageError
-from fleet.outcome import timestamp
 from fleet.snapshots.disk import Disk
 from fleet.snapshots.holding import locked
 from fleet.snapshots.packs import Pack, PackWriter, digest_of, unpacked
+from fleet.snapshots.records import Kept, Pruned, SiteRecord, decoded, encoded
 
-__all__ = ["Kept", "Pruned", "SiteRecord", "Store", "Writer"]
+__all__ = ["Store", "Writer"]
 
 SCHEMA = "fleet.snapshot/1"
 ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
@@ -36,70 +33,6 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 RESERVED = ("all", "and", "or", "not", "latest", "live", "majority")
 WASTE = 0.2
 """The share of a pack that may be of no use any more before it is written anew without that."""
-
-_encode = msgspec.json.Encoder(order="sorted").encode
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SiteRecord:
-    """What a snapshot holds of one site: its pieces by name, those that its release lacks, those that could not be read.
-
-    `outcome` is what the site came to, and `error` why where that is no success. `pieces` are names -> digests in hex.
-    """
-
-    outcome: str
-    error: Mapping[str, Any] | None = None
-    url: str | None = None
-    release: str | None = None
-    groups: tuple[str, ...] = ()
-    labels: Mapping[str, str]
-    pieces: Mapping[str, str]
-    absent: Mapping[str, str]
-    failed: Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """A snapshot as it is listed.
-
-    `made` is epoch seconds, when it was begun; `elapsed` seconds. `written` are the bytes that it added to the store.
-    `coverage` is `{"selected", "answered", "missing"}`, and `failed` counts the pieces that could not be read.
-    """
-
-    id: str
-    name: str | None
-    made: float
-    elapsed: float
-    selection: str
-    coverage: Mapping[str, Any]
-    pieces: int
-    failed: int
-    written: int
-    root: str
-    at: tuple[float, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The snapshot as plain JSON values."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "made": timestamp(self.made),
-            "elapsed": round(self.elapsed, 3),
-            "selection": self.selection,
-            "coverage": dict(self.coverage),
-            "pieces": self.pieces,
-            "failed": self.failed,
-            "written": self.written,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pruned:
-    """What pruning removed, or would: snapshots, and bytes of the disk."""
-
-    removed: tuple[Kept, ...]
-    kept: int
-    freed: int
 
 
 class Store:
@@ -477,20 +410,3 @@ class Writer:
     def abandon(self) -> None:
         """Close what is open, and remove what did not become a snapshot; after `finish` there is nothing left to do."""
         self._pack.discard()
-
-
-def encoded(value: Any) -> bytes:
-    """*value* as JSON with sorted members: equal values are equal bytes."""
-    try:
-        return _encode(value)
-    except (TypeError, ValueError, OverflowError):
-        # Numbers and texts that only the standard library writes.
-        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
-def decoded(data: bytes) -> Any:
-    """The JSON value in *data*."""
-    try:
-        return msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        return json.loads(data)

@@ -13,7 +13,8 @@ from fleet.fanout.stop import Stop
 from fleet.outcome import Outcome, error_object
 from fleet.report import Report
 from fleet.snapshots.collect import SECTIONS, Collected, collect
-from fleet.snapshots.store import Kept, Store
+from fleet.snapshots.records import Kept
+from fleet.snapshots.store import Store
 
 __all__ = ["in_part", "save"]
 

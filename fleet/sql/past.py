@@ -16,7 +16,8 @@ from fleet.inventory.model import Inventory, Site
 from fleet.rows import registry
 from fleet.rows.table import Row, Wanted
 from fleet.snapshots.collect import SINGLE
-from fleet.snapshots.store import Kept, SiteRecord, Store
+from fleet.snapshots.records import Kept, SiteRecord
+from fleet.snapshots.store import Store
 
 __all__ = ["NOT_KEPT", "Past"]
 

@@ -16,7 +16,8 @@ from fleet.simulator import Service, Simulator
 from fleet.snapshots.collect import collect
 from fleet.snapshots.comparing import Wanted, compare
 from fleet.snapshots.export import export
-from fleet.snapshots.store import Kept, Store
+from fleet.snapshots.records import Kept
+from fleet.snapshots.store import Store
 from fleet.snapshots.taking import save
 from tests.liar import HONEST, lying
 from tests.properties.test_snapshots_of_liars import MORE
