@@ -21,7 +21,7 @@ help:
 	@echo "make bench         fleet beside a bare aiohttp script"
 	@echo "make soak          what takes long: hundreds of interrupts, 10,000 sites, thousands of examples of each law"
 	@echo "make conformance   clients of others against the simulator"
-	@echo "make pythons       the tests that start few processes, on every other Python that is found here"
+	@echo "make pythons       tests without processes, on every other Python that is found here"
 	@echo "make wheels        whether all that is needed comes as wheels for each Python and platform"
 	@echo "make lock          resolve the dependencies anew"
 	@echo "make clean         remove the virtual environment and caches"

@@ -11,8 +11,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = ("3.12", "3.13", "3.14")
-FAST = ("tests/unit", "tests/properties", "tests/simulator")
-"""The tests that start few processes or none."""
+FAST = (
+    "tests/unit",
+    "tests/properties",
+    *(
+        f"tests/simulator/test_{name}.py"
+        for name in ("bulk_changes", "catalogue_is_served", "client_with_sites", "health_sweep", "python_api", "sql")
+    ),
+)
+"""Tests without processes: what is pure, the laws, and a whole way through each room with simulated sites."""
 
 ASK = "import sys; print('%d.%d' % sys.version_info[:2]); import venv, ssl, sqlite3"
 
