@@ -81,6 +81,7 @@ def apply(
     \b
     fleet security apply roles.csv users.csv -s prod --dry-run
     fleet security apply users.csv -s prod --passwords-out new.csv
+    fleet security users apply users.csv -s prod
     """
     from fleet.bulk.accounts import ApplyAccounts
 
@@ -90,7 +91,11 @@ def apply(
 
 @click.group(name="users")
 def users() -> None:
-    """Users of the sites' own stores."""
+    """Users of the sites' own stores.
+
+    \b
+    fleet security users list
+    """
 
 
 users.add_command(apply)
@@ -189,7 +194,11 @@ def remove_users(common: Common, consent: Consent, names: tuple[str, ...], ignor
 
 @click.group(name="roles")
 def roles() -> None:
-    """Roles of the sites' own stores, and who has them."""
+    """Roles of the sites' own stores, and who has them.
+
+    \b
+    fleet security roles list
+    """
 
 
 @roles.command(name="list")

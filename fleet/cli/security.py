@@ -143,7 +143,11 @@ def _pairs(settings: Sequence[str]) -> dict[str, str]:
 
 @command.group(name="config")
 def config() -> None:
-    """The security configuration: protocols, ciphers, HSTS, who signs in where."""
+    """The security configuration: protocols, ciphers, HSTS, who signs in where.
+
+    \b
+    fleet security config show -o csv
+    """
 
 
 @config.command(name="show")
@@ -188,7 +192,11 @@ def set_config(common: Common, consent: Consent, settings: tuple[str, ...]) -> i
 
 @command.group(name="tokens")
 def tokens() -> None:
-    """Settings of tokens: how long they live, and how they can be had."""
+    """Settings of tokens: how long they live, and how they can be had.
+
+    \b
+    fleet security tokens show
+    """
 
 
 @tokens.command(name="show")
@@ -241,7 +249,11 @@ def set_tokens(common: Common, consent: Consent, settings: tuple[str, ...], shar
 
 @command.group(name="psa")
 def psa() -> None:
-    """The primary site administrator: whether it can sign in, and its password."""
+    """The primary site administrator: whether it can sign in, and its password.
+
+    \b
+    fleet security psa status
+    """
 
 
 @psa.command(name="status")
@@ -315,7 +327,11 @@ def psa_rotate(common: Common, consent: Consent, length: int) -> int:
 
 @command.group(name="identity-store")
 def identity_store() -> None:
-    """Where users and roles come from."""
+    """Where users and roles come from.
+
+    \b
+    fleet security identity-store test -s all
+    """
 
 
 @identity_store.command(name="test")

@@ -34,7 +34,11 @@ def _common(*, columns: str | None, **given: Any) -> Common:
 @output_option()
 @row_options
 def list_(**given: Any) -> None:
-    """Every remembered set, with how many of its services were not started again yet."""
+    """Every remembered set, with how many of its services were not started again yet.
+
+    \b
+    fleet services sets list
+    """
     from fleet.cli.writing import write_rows
     from fleet.history.sets import sets as every
 
@@ -54,6 +58,9 @@ def show(name: str, **given: Any) -> None:
     """The services of a set: `stopped`, `started` again, or `unknown` where the stop was sent and its fate is not known.
 
     One that is `stopping` was about to be stopped when the program ended.
+
+    \b
+    fleet services sets show before-the-upgrade
     """
     from fleet.cli.writing import write_rows
     from fleet.history.sets import read_set
@@ -70,7 +77,11 @@ def show(name: str, **given: Any) -> None:
 @sets.command(name="delete")
 @click.argument("name", shell_complete=completed_by("remembered_sets"))
 def delete(name: str) -> None:
-    """Forget a set; no site is changed."""
+    """Forget a set; no site is changed.
+
+    \b
+    fleet services sets delete before-the-upgrade
+    """
     from fleet.history.sets import delete_set
 
     delete_set(name)

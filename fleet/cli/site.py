@@ -166,7 +166,11 @@ def export(common: Common, consent: Consent, folder: str) -> int:
 
 @command.group(name="exports")
 def exports() -> None:
-    """The record of exports that were made from here."""
+    """The record of exports that were made from here.
+
+    \b
+    fleet site exports list --older-than 30d
+    """
 
 
 def _selected(common: Common) -> list[Site]:

@@ -124,6 +124,9 @@ def list_(**given: Any) -> int:
     """The snapshots that are kept, the oldest first, with what each covers.
 
     One that is damaged is told on standard error, and ends the command with status 1.
+
+    \b
+    fleet snapshot list -o csv
     """
     from fleet.snapshots.store import Store
 

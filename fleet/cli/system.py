@@ -41,6 +41,9 @@ def directories() -> None:
 
     Free disk space, and whether a folder is full, is not offered by the API. That a folder is missing on the disk is
     told only by an attempt to clean it.
+
+    \b
+    fleet system directories list
     """
 
 
@@ -104,7 +107,11 @@ def recover_directories(common: Common, consent: Consent) -> int:
 
 @command.group(name="config-store")
 def config_store() -> None:
-    """The configuration store."""
+    """The configuration store.
+
+    \b
+    fleet system config-store status
+    """
 
 
 @config_store.command(name="status")
@@ -145,7 +152,11 @@ def config_store_recover(common: Common, consent: Consent) -> int:
 
 @command.group(name="web-adaptors")
 def web_adaptors() -> None:
-    """Web adaptors: NAMES are addresses or ids, with * and ?."""
+    """Web adaptors: NAMES are addresses or ids, with * and ?.
+
+    \b
+    fleet system web-adaptors list
+    """
 
 
 @web_adaptors.command(name="list")
@@ -220,7 +231,11 @@ def config_adaptors(common: Common, consent: Consent, **given: Any) -> int:
 
 @command.group(name="properties")
 def properties() -> None:
-    """System properties: WebContextURL, the proxy for outgoing requests, allow-lists, and so on."""
+    """System properties: WebContextURL, the proxy for outgoing requests, allow-lists, and so on.
+
+    \b
+    fleet system properties list
+    """
 
 
 @properties.command(name="list")
@@ -305,7 +320,11 @@ def _secrets(texts: tuple[str, ...]) -> dict[str, Secret]:
 
 @command.group(name="services-directory")
 def services_directory() -> None:
-    """The pages for people below rest/services."""
+    """The pages for people below rest/services.
+
+    \b
+    fleet system services-directory off -s prod --dry-run
+    """
 
 
 @services_directory.command(name="status")
@@ -351,7 +370,11 @@ def services_directory_off(common: Common, consent: Consent) -> int:
 
 @command.group(name="cache")
 def cache() -> None:
-    """What the REST handler remembers of services."""
+    """What the REST handler remembers of services.
+
+    \b
+    fleet system cache clear -s prod
+    """
 
 
 @cache.command(name="clear")

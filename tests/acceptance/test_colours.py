@@ -76,7 +76,7 @@ async def test_what_is_shown_fits_the_terminal(simulator: Simulator, write_inven
                 lines = terminal.raw.rstrip("\r\n").split("\r\n")
             too_wide = [line for line in lines if wcswidth(line) > columns]
             # A command, or one long word, that is there to be copied is folded by the terminal alone.
-            folded = [line for line in too_wide if len(line.split()) > 1 and "fleet call" not in line]
+            folded = [line for line in too_wide if len(line.split()) > 1 and "→ fleet " not in line]
             assert folded == []
             assert len(lines) > 1
 

@@ -192,7 +192,8 @@ async def test_a_change_that_waits_for_a_lock_is_cancelled_and_one_that_was_sent
         simulator.sites["sim-0002"].switches.latency = 0.0
         await wait_for(lambda: len(simulator.ledger_book.of("sim-0002")) >= 2, within=20)
         simulator.sites["sim-0002"].switches.latency = 4.0
-        await anyio.sleep(0.1)
+        # Its change is at the site well before that has done with it.
+        await anyio.sleep(1.5)
         running.send_signal(signal.SIGTERM)
         await anyio.sleep(0.2)
         running.send_signal(signal.SIGTERM)

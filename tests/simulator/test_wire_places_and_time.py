@@ -24,7 +24,7 @@ from tests.wire import admin, ask, first_service, sign_in, until
 Simulate = Callable[..., Awaitable[Simulator]]
 Write = Callable[[Simulator | str], Path]
 
-PATIENCE = RetryPolicy(base=0.02, cap=0.1, settle=1.5, lock_patience=0.5)
+PATIENCE = RetryPolicy(base=0.02, cap=0.1, settle=1.5, lock_patience=0.5, restart=2.0)
 BROKEN = (ConnectionError, asyncio.IncompleteReadError)
 
 
