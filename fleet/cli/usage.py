@@ -28,6 +28,13 @@ services_argument = click.argument("services", nargs=-1, shell_complete=complete
 since_option = click.option(
     "--since", type=DURATION, default="7d", show_default=True, help="How far back, in whole days (or hours) of UTC."
 )
+confirm_option = click.option(
+    "--confirm",
+    multiple=True,
+    metavar="SITE",
+    shell_complete=completed_by("sites"),
+    help="Add the temporary report to this protected site too (repeatable).",
+)
 
 
 @click.group(name="usage")
@@ -35,7 +42,8 @@ def command() -> None:
     """Requests per service and day, idle services, slow services.
 
     The numbers are read by a usage report, which is added to each site for the moment and given up again, also where the
-    command is interrupted. A site in read-only mode takes none, and is told so.
+    command is interrupted. A site in read-only mode takes none, and is told so; a protected one is left alone unless
+    --confirm names it.
 
     \b
     fleet usage report --since 7d --by service,day
@@ -46,6 +54,7 @@ def command() -> None:
 @command.command(name="report")
 @services_argument
 @since_option
+@confirm_option
 @click.option("--by", default="service,day", show_default=True, metavar="A,B", help=f"Rows by {', '.join(KEYS)}.")
 @click.option(
     "--metric",
@@ -56,7 +65,9 @@ def command() -> None:
 )
 @output_option()
 @run_options
-def report(common: Common, services: tuple[str, ...], since: float, by: str, metrics: tuple[str, ...]) -> int:
+def report(
+    common: Common, services: tuple[str, ...], since: float, by: str, metrics: tuple[str, ...], confirm: tuple[str, ...]
+) -> int:
     """Totals of the services that fit SERVICES (all without), over the selected sites together.
 
     A temporary usage report is added to each site to read the numbers by. Counts are added up, maxima are the greatest,
@@ -86,15 +97,16 @@ def report(common: Common, services: tuple[str, ...], since: float, by: str, met
         return totals(_entries(found, dated), keys, shown)
 
     period = _period(since, hours="hour" in keys)
-    return _run(common, "usage report", services, period, asked, rows_of, merged, [*keys, *shown])
+    return _run(common, confirm, "usage report", services, period, asked, rows_of, merged, [*keys, *shown])
 
 
 @command.command(name="idle")
 @services_argument
 @since_option
+@confirm_option
 @output_option("names")
 @run_options
-def idle(common: Common, services: tuple[str, ...], since: float) -> int:
+def idle(common: Common, services: tuple[str, ...], since: float, confirm: tuple[str, ...]) -> int:
     """Services without a single request in the period.
 
     A temporary usage report is added to each site to read the numbers by. `-o names` prints a service per line, those
@@ -118,7 +130,9 @@ def idle(common: Common, services: tuple[str, ...], since: float) -> int:
     def merged(found: Mapping[str, Usage]) -> list[dict[str, Any]]:
         return [{"site": site, **row} for site, usage in found.items() for row in rows_of(usage)]
 
-    return _run(common, "usage idle", services, period, ["RequestCount"], rows_of, merged, columns, names=_idle_names)
+    return _run(
+        common, confirm, "usage idle", services, period, ["RequestCount"], rows_of, merged, columns, names=_idle_names
+    )
 
 
 def _idle_names(found: Mapping[str, Usage]) -> list[str]:
@@ -133,10 +147,11 @@ def _idle_names(found: Mapping[str, Usage]) -> list[str]:
 @command.command(name="slow")
 @services_argument
 @since_option
+@confirm_option
 @click.option("--over", type=DURATION, default=None, help="Only services that took longer than this at least once.")
 @output_option()
 @run_options
-def slow(common: Common, services: tuple[str, ...], since: float, over: float | None) -> int:
+def slow(common: Common, services: tuple[str, ...], since: float, over: float | None, confirm: tuple[str, ...]) -> int:
     """Services by their response times, the slowest first.
 
     A temporary usage report is added to each site to read the numbers by. The average is weighted by requests; both are
@@ -162,6 +177,7 @@ def slow(common: Common, services: tuple[str, ...], since: float, over: float | 
 
     return _run(
         common,
+        confirm,
         "usage slow",
         services,
         _period(since),
@@ -216,6 +232,7 @@ def _entries(found: Mapping[str, Usage], dated: bool = False) -> Iterator[tuple[
 
 def _run(
     common: Common,
+    confirm: Sequence[str],
     name: str,
     services: tuple[str, ...],
     period: Period,
@@ -227,9 +244,11 @@ def _run(
 ) -> int:
     """Read usage on every selected site and write *merged*, or the *names*; the exit status."""
     from fleet.audit import AuditLog, Origin, audit_file
+    from fleet.cli.asking import check_confirmed
     from fleet.cli.run import run_on_sites, say
     from fleet.cli.service_options import Unfitting, patterns_of
     from fleet.cli.writing import write_report
+    from fleet.fanout.engine import Skipped
     from fleet.render.clean import one_line
     from fleet.rows.usage import read_usage
 
@@ -240,6 +259,10 @@ def _run(
 
     async def run(session: Session) -> Report:
         async def work(client: SiteClient) -> Any:
+            if client.site.protected and client.site.name not in confirm:
+                raise Skipped(
+                    "it is protected, and a report is added to it for the moment: give --confirm and its name"
+                )
             usage = await read_usage(
                 client,
                 period,
@@ -285,7 +308,13 @@ def _run(
     except AuditFailed as error:
         raise UsageError(str(error)) from None
     with audit:
-        return run_on_sites(common, run, write, changes=True)
+        return run_on_sites(
+            common,
+            run,
+            write,
+            changes=True,
+            before=lambda fleet, selection: check_confirmed(selection.sites, confirm),
+        )
 
 
 def _recorded(audit: AuditLog, client: SiteClient) -> Callable[[Any], Awaitable[Any]]:

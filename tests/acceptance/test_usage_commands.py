@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -168,3 +169,22 @@ async def test_what_can_not_be_is_told_before_anything_is_sent(simulate: Simulat
 
         assert (result.returncode, told in result.stderr) == (2, True), (arguments, result.stderr)
     assert simulator.ledger == []
+
+
+async def test_a_protected_site_gets_no_report_unless_it_is_named(simulate: Simulate, write_inventory: Write) -> None:
+    simulator = await simulate(sites=2)
+    text = simulator.inventory_toml().replace("[sites.sim-0002]\n", "[sites.sim-0002]\nprotected = true\n")
+    inventory = str(write_inventory(text))
+
+    alone = await fleet("usage", "idle", "-i", inventory, "-o", "json")
+    added = {entry.site for entry in simulator.ledger if entry.changed and entry.operation == "add"}
+    named = await fleet("usage", "idle", "-i", inventory, "-o", "json", "--confirm", "sim-0002")
+
+    assert added == {"sim-0001"}
+    outcomes = {one["site"]: one["outcome"] for one in json.loads(alone.stdout)["outcomes"]}
+    assert outcomes == {"sim-0001": "ok", "sim-0002": "skipped"}
+    assert (alone.returncode, named.returncode) == (1, 0)
+    assert {entry.site for entry in simulator.ledger if entry.changed and entry.operation == "add"} == {
+        "sim-0001",
+        "sim-0002",
+    }
