@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fleet.cli.changing import Consent, change_options, run_verb
+from fleet.cli.changing import Consent, change_options, none_fits, run_verb
 from fleet.cli.common import Common, output_option, run_options
 from fleet.cli.listing import condition, where_option
 from fleet.cli.service_options import list_services, patterns_of, services_argument, services_needed
@@ -56,7 +56,9 @@ def cancel(common: Common, consent: Consent, services: tuple[str, ...], ids: tup
 
     if not ids and where is None:
         raise UsageError("which jobs? give --job or --where; every job that waits is cancelled by `jobs purge`")
-    return run_verb(common, consent, CancelJobs(patterns_of(services), ids, condition(where, JOBS.names)))
+    verb = CancelJobs(patterns_of(services), ids, condition(where, JOBS.names))
+    none = none_fits("job", ids) if ids else None
+    return run_verb(common, consent, verb, none=none)
 
 
 @jobs.command(name="purge")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fleet.cli.changing import Consent, change_options, run_verb
+from fleet.cli.changing import Consent, change_options, none_fits, run_verb
 from fleet.cli.common import DURATION, Common, output_option, run_options
 from fleet.cli.listing import list_table, where_option
 
@@ -48,4 +48,6 @@ def delete(common: Common, consent: Consent, items: tuple[str, ...], older_than:
     """
     from fleet.bulk.jobs import DeleteUploads
 
-    return run_verb(common, consent, DeleteUploads(items, older_than))
+    # Of old ones there may well be none; a name alone is meant to fit something.
+    none = none_fits("upload", items) if older_than is None else None
+    return run_verb(common, consent, DeleteUploads(items, older_than), none=none)

@@ -87,6 +87,7 @@ async def test_jobs_are_listed_cancelled_and_purged(simulate: Simulate, write_in
     cancelled = await fleet("services", "jobs", "cancel", service.key, "--job", running, *common)
     purged = await fleet("services", "jobs", "purge", service.key, *common)
     nothing = await fleet("services", "jobs", "cancel", service.key, *common)
+    unknown = await fleet("services", "jobs", "cancel", service.key, "--job", "j-none", *common)
 
     rows = list(csv.DictReader(io.StringIO(listed.stdout)))
     assert sorted(row["jobStatus"] for row in rows) == sorted(
@@ -94,6 +95,7 @@ async def test_jobs_are_listed_cancelled_and_purged(simulate: Simulate, write_in
     )
     assert {row["userName"] for row in rows} == {"batch"}
     assert (cancelled.returncode, purged.returncode, nothing.returncode) == (0, 0, 2), cancelled.stdout
+    assert (unknown.returncode, "j-none fits no job of sim-0001; nothing was sent" in unknown.stderr) == (2, True)
     assert [job["status"] for job in service.jobs] == ["esriJobCancelled"] * 3 + ["esriJobSucceeded"]
     assert changes(purged.stdout)["sim-0001"][0]["old"] == {"waiting": 2}
 
@@ -112,11 +114,13 @@ async def test_uploads_are_listed_and_old_ones_deleted(simulate: Simulate, write
     listed = await fleet("uploads", "list", "-i", inventory, "-o", "csv")
     deleted = await fleet("uploads", "delete", "*.sd", "--older-than", "30d", *common)
     missing = await fleet("uploads", "delete", "i-none", *common)
+    nothing = await fleet("uploads", "delete", "*.none", *common)
 
     assert {row["itemName"] for row in csv.DictReader(io.StringIO(listed.stdout))} == {"old.sd", "new.sd", "old.zip"}
     assert deleted.returncode == 0, deleted.stdout
     assert {kept["item"]["itemName"] for kept in state.uploads.values()} == {"new.sd", "old.zip"}
     assert (missing.returncode, "there is no upload i-none" in missing.stdout) == (1, True)
+    assert (nothing.returncode, "*.none fits no upload of sim-0001; nothing was sent" in nothing.stderr) == (2, True)
 
 
 async def test_all_definitions_of_a_folder_are_published(
