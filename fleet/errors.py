@@ -8,11 +8,13 @@ FleetError
 ├── AuditFailed           a change can't be put on record, and is therefore not sent
 ├── StoreFailed           a local store can't be read or written
 ├── LockHeld              another process holds what this one needs; the command line ends with status 5
+├── PlanStale             sites have changed since they were planned: nothing was sent; the command line ends with status 6
 └── SiteError             one site could not be asked, or said no; `kind` is stable and public
     ├── ConnectFailed TlsFailed CircuitOpen           the site was not reached
     ├── LoginRefused TokenRefused ConfigFailed        it was not possible to sign in
     ├── TimedOut DeadlinePassed Cancelled             time ran out, or somebody stopped the run
     ├── Forbidden NotFound Locked ServerFailed        the site answered no
+    ├── LeaseLost                                     our own lease on the site is somebody else's now
     ├── Unhealthy VerifyFailed                        the site answered, and its state is not what it should be
     ├── BadAnswer TooLarge RedirectRefused            the answer is not one that this API gives
     └── FateUnknown                                   a change was sent, and what became of it can't be told
@@ -20,7 +22,7 @@ FleetError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -38,10 +40,12 @@ __all__ = [
     "Forbidden",
     "InventoryError",
     "Kind",
+    "LeaseLost",
     "LockHeld",
     "Locked",
     "LoginRefused",
     "NotFound",
+    "PlanStale",
     "Problem",
     "RedirectRefused",
     "SelectorError",
@@ -131,6 +135,14 @@ class StoreFailed(FleetError):
 
 class LockHeld(FleetError):
     """Another process holds what this one needs: the text says who, and since when."""
+
+
+class PlanStale(FleetError):
+    """Sites differ from what a plan saw of them, and nothing was sent; `sites` says of each what differs."""
+
+    def __init__(self, message: str, sites: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.sites = dict(sites)
 
 
 class SiteError(FleetError):
@@ -268,6 +280,13 @@ class Locked(SiteError):
 
     kind = "locked"
     passing = True
+
+
+class LeaseLost(SiteError):
+    """Our lease on the site ran out and was taken by somebody else; nothing more is sent to it."""
+
+    kind = "locked"
+    may_have_arrived = False
 
 
 class ServerFailed(SiteError):

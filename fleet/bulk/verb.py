@@ -48,8 +48,13 @@ class Sender:
         """The same for the second half of what was begun: it is sent although the run was stopped meanwhile."""
         return Sender(self._audit, None, self._progress)
 
-    async def send(self, client: SiteClient, operation: Operation[Any]) -> Answer[Any]:
-        """The answer to *operation*; raises the `SiteError` it came to, or `AuditFailed` with nothing sent."""
+    async def send(
+        self, client: SiteClient, operation: Operation[Any], *, change: Change | None = None, place: int = 0
+    ) -> Answer[Any]:
+        """The answer to *operation*; raises the `SiteError` it came to, or `AuditFailed` with nothing sent.
+
+        It is the one at *place* of *change*, where it belongs to a single one.
+        """
         if self._audit is None or not operation.changes:
             answer = await client.ask(operation)
         else:
@@ -62,7 +67,8 @@ class Sender:
 class Verb(ABC):
     """A verb such as "stop services", with its parameters.
 
-    `name` is what plans call it (`services.stop`). `doing` and `thing` make its question: "stop" and "service" become
+    `name` is what plans call it (`services.stop`). `lasting` is False where it leaves nothing behind that could be put
+    back, as a restart does, and `resumes` True where it finds out by itself how far it came before it was broken off. `doing` and `thing` make its question: "stop" and "service" become
     "stop 43 services on 12 sites". `disrupts` says that it restarts services, a machine, or the site. `tells` are members
     of the last answer that the report tells beside each change.
     """
@@ -72,6 +78,8 @@ class Verb(ABC):
     doing: str
     thing: str = "setting"
     disrupts: bool = False
+    lasting: ClassVar[bool] = True
+    resumes: ClassVar[bool] = False
 
     @abstractmethod
     async def plan(self, client: SiteClient) -> Sequence[Change]:
@@ -112,7 +120,7 @@ async def make(
                 if any(one.changes for one in change.operations[:place]):
                     # Between two halves nothing is in flight, and the change is not whole all the same.
                     client.change_in_flight = name
-                answer = _both(answer, await sender.send(client, operation))
+                answer = _both(answer, await sender.send(client, operation, change=change, place=place))
                 half = operation.name if operation.changes and place < len(change.operations) - 1 else None
             if after is not None:
                 client.change_in_flight = name
