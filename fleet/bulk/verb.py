@@ -67,10 +67,11 @@ class Sender:
 class Verb(ABC):
     """A verb such as "stop services", with its parameters.
 
-    `name` is what plans call it (`services.stop`). `lasting` is False where it leaves nothing behind that could be put
-    back, as a restart does, and `resumes` True where it finds out by itself how far it came before it was broken off. `doing` and `thing` make its question: "stop" and "service" become
+    `name` is what plans call it (`services.stop`). `doing` and `thing` make its question: "stop" and "service" become
     "stop 43 services on 12 sites". `disrupts` says that it restarts services, a machine, or the site. `tells` are members
-    of the last answer that the report tells beside each change.
+    of the last answer that the report tells beside each change. `lasting` is False where nothing is left behind that
+    could be put back, as after a restart. `resumes` is True where a plan of it finds out how far it came before it was
+    broken off, so that it is simply planned and carried out again.
     """
 
     name: ClassVar[str]
