@@ -6,14 +6,18 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from fleet.bulk.change import Change, ChangeState
 from fleet.rollout.spec import Rollout
+
+if TYPE_CHECKING:
+    from fleet.bulk.change import Change
 
 __all__ = ["SCHEMA", "Plan", "PlannedStep", "SitePlan", "digest_of", "seen_digest"]
 
 SCHEMA = "fleet.plan/1"
+
+StepState: TypeAlias = Literal["change", "noop", "impossible"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +29,7 @@ class PlannedStep:
 
     name: str
     item: str
-    state: ChangeState = "change"
+    state: StepState = "change"
     old: Any = None
     new: Any = None
     why: str = ""
@@ -37,7 +41,7 @@ class PlannedStep:
         return {**told, "why": self.why} if self.why else told
 
     @classmethod
-    def of(cls, name: str, change: Change, state: ChangeState | None = None, why: str | None = None) -> PlannedStep:
+    def of(cls, name: str, change: Change, state: StepState | None = None, why: str | None = None) -> PlannedStep:
         """What *change* is in a plan, as a part of the step *name*."""
         return cls(
             name=name,
@@ -58,7 +62,7 @@ class SitePlan:
     steps: tuple[PlannedStep, ...]
 
     @property
-    def state(self) -> ChangeState:
+    def state(self) -> StepState:
         """`impossible` where any step is, `noop` where there is nothing to do."""
         states = {step.state for step in self.steps}
         return "impossible" if "impossible" in states else "change" if "change" in states else "noop"

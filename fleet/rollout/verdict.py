@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-from fleet.fanout.fleet import Selection
-from fleet.fanout.stop import Stop
+if TYPE_CHECKING:
+    from fleet.fanout.fleet import Selection
+    from fleet.fanout.stop import Stop
 
 __all__ = ["Asked", "GateAnswer", "GateCheck", "Verdict", "worst"]
 
