@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
-from typing import Any, Self, TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 
 import anyio
 import anyio.to_thread
+from anyio.abc import TaskGroup
 
 from fleet import platform
 from fleet.errors import LeaseLost, StoreFailed
@@ -83,20 +84,28 @@ class Leases:
         self._limiter: anyio.CapacityLimiter | None = None
         self._connection: Connection | None = None
         self._rows: LeaseRows | None = None
-        self._stack = AsyncExitStack()
+        self._group: TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
         self._limiter = anyio.CapacityLimiter(1)
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(self._give_back)
-            group = await stack.enter_async_context(anyio.create_task_group())
-            group.start_soon(self._keep)
-            stack.callback(group.cancel_scope.cancel)
-            self._stack = stack.pop_all()
+        self._group = anyio.create_task_group()
+        await self._group.__aenter__()
+        self._group.start_soon(self._keep)
         return self
 
-    async def __aexit__(self, *error: Any) -> None:
-        await self._stack.__aexit__(*error)
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        assert self._group is not None
+        try:
+            self._group.cancel_scope.cancel()
+            if isinstance(error, Exception):
+                # It goes on as it is, and not in a group, which would be one of a single error.
+                await self._group.__aexit__(None, None, None)
+                return None
+            return await self._group.__aexit__(kind, error, trace)
+        finally:
+            await self._give_back()
 
     async def take(self, sites: Iterable[Site], *, over: str | None = None) -> dict[str, Lease]:
         """Site name -> its lease, of all *sites* or none. See `take_urls`."""
