@@ -16,7 +16,7 @@ from fleet.history.database import Connection, Database
 from fleet.history.leases import LASTS, LeaseRows
 from fleet.inventory.model import Site
 
-__all__ = ["EVERY", "Lease", "Leases"]
+__all__ = ["EVERY", "Lease", "Leases", "check_lease"]
 
 T = TypeVar("T")
 
@@ -63,6 +63,14 @@ class Lease:
             self._renewed = at
         else:
             self._lost = True
+
+
+def check_lease(leases: Mapping[str, Lease], name: str) -> None:
+    """Raise `LeaseLost` unless the site *name* has one of *leases* which is good."""
+    lease = leases.get(name)
+    if lease is None:
+        raise LeaseLost("this run has no lease on this site, and nothing is sent to it")
+    lease.check()
 
 
 class Leases:
@@ -118,7 +126,7 @@ class Leases:
         of that rollout. Raises `LockHeld`, which says who holds which site, and `StoreFailed`.
         """
         began = platform.lasting_clock()
-        fences = await self._in_thread(lambda rows: rows.take(frozenset(urls.values()), over=over))
+        fences = await self._in_thread(lambda rows: rows.take({url: name for name, url in urls.items()}, over=over))
         taken = {}
         for name, url in urls.items():
             lease = self._held.get(url)

@@ -58,8 +58,8 @@ class LeaseRows:
         self._lasts = lasts
         self._token = secrets.token_hex(16)
 
-    def take(self, urls: Collection[str], *, over: str | None = None) -> dict[str, int]:
-        """URL -> fence of each of *urls*: all of them or none. Those that this holder has already keep their fence.
+    def take(self, urls: Mapping[str, str], *, over: str | None = None) -> dict[str, int]:
+        """URL -> fence of each of *urls* (URL -> name of its site), of all or none; what this holder has keeps its fence.
 
         A lease that was taken for *over* is taken at once: whoever says so holds what makes sure that its holder is
         dead. Raises `LockHeld`, which says of every site in the way by whom it is held, since when and until when.
@@ -78,7 +78,7 @@ class LeaseRows:
                 self.connection.execute_many(CURB, [(expires, url) for url in sorted(mine)])
                 return {url: fence for url, fence in self.connection.execute(MINE, (self._token,)) if url in urls}
         # Not inside: that leases of a clock which was set back do end must last, whatever is said of them here.
-        raise LockHeld(_told(in_the_way))
+        raise LockHeld(_told(in_the_way, urls))
 
     def _curbed(self, row: Row, now: float) -> Row:
         """*row*, which ends no later than any lease can: one from before the clock was set back would last for ever."""
@@ -129,18 +129,18 @@ def _chunks(urls: Sequence[str]) -> Iterator[Sequence[str]]:
         yield urls[start : start + AT_ONCE]
 
 
-def _told(rows: Sequence[Row]) -> str:
-    """Who holds the sites of *rows*, in words: a line for each holder."""
+def _told(rows: Sequence[Row], names: Mapping[str, str]) -> str:
+    """Who holds the sites of *rows*, in words, by their *names*: a line for each holder."""
     by_holder: dict[Any, list[Row]] = {}
     for row in rows:
         by_holder.setdefault((row[2], row[4]), []).append(row)
     lines = []
     for (_, who), held in by_holder.items():
-        urls = sorted(row[0] for row in held)
-        names = ", ".join(urls[:NAMED]) + (f" and {len(urls) - NAMED} more" if len(urls) > NAMED else "")
+        sites = sorted(names[row[0]] for row in held)
+        told = ", ".join(sites[:NAMED]) + (f" and {len(sites) - NAMED} more" if len(sites) > NAMED else "")
         until = datetime.fromtimestamp(max(row[5] for row in held), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         lines.append(
-            f"{names} {'is' if len(urls) == 1 else 'are'} being changed: {holder_of(who) or held[0][3]}; "
+            f"{told} {'is' if len(sites) == 1 else 'are'} being changed: {holder_of(who) or held[0][3]}; "
             f"unless it is renewed, that ends at {until}"
         )
     return "\n".join(lines)

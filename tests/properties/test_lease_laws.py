@@ -73,7 +73,7 @@ class LeaseMachine(RuleBasedStateMachine):
     def take(self, holder: int, urls: frozenset[str]) -> None:
         expected = self.in_the_way(holder, urls)
         try:
-            taken = self.rows[holder].take(urls)
+            taken = self.rows[holder].take({url: url for url in urls})
         except LockHeld as error:
             assert expected
             assert all(url in str(error) for url in expected)
@@ -87,7 +87,7 @@ class LeaseMachine(RuleBasedStateMachine):
     def take_over(self, holder: int, dead: int, urls: frozenset[str]) -> None:
         expected = self.in_the_way(holder, urls, dead)
         try:
-            taken = self.rows[holder].take(urls, over=f"rollout {dead}")
+            taken = self.rows[holder].take({url: url for url in urls}, over=f"rollout {dead}")
         except LockHeld:
             assert expected
         else:
@@ -121,10 +121,10 @@ class LeaseMachine(RuleBasedStateMachine):
     def whoever_waits_a_minute_after_it_was_refused_gets_everything(self, holder: int) -> None:
         self.in_the_way(holder, SITES)
         try:
-            taken = self.rows[holder].take(SITES)
+            taken = self.rows[holder].take({url: url for url in SITES})
         except LockHeld:
             self.time += LASTS + SLACK
-            taken = self.rows[holder].take(SITES)
+            taken = self.rows[holder].take({url: url for url in SITES})
         self.took(holder, SITES, taken)
 
     @invariant()

@@ -137,11 +137,11 @@ async def test_an_entry_of_a_lease_that_was_lost_is_refused_and_those_beside_it_
     journals = Journals(database)
     with journals.create(plan_of_six(), now=NOW, urls=URLS) as journal, database.connect() as connection:
         mine = LeaseRows(connection, f"rollout {journal.rollout}")
-        held = mine.take({URLS["s0"], URLS["s1"]})
+        held = mine.take({URLS["s0"]: "s0", URLS["s1"]: "s1"})
         first = Entry(kind="site_begun", at=NOW, wave=0, site="s0", fence=held[URLS["s0"]])
         await journal.append(first)
         other = LeaseRows(connection, "services.stop")
-        stolen = other.take({URLS["s0"]}, over=f"rollout {journal.rollout}")
+        stolen = other.take({URLS["s0"]: "s0"}, over=f"rollout {journal.rollout}")
         assert stolen[URLS["s0"]] > held[URLS["s0"]]
 
         lost: list[LeaseLost] = []

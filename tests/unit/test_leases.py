@@ -42,10 +42,10 @@ async def test_all_sites_are_taken_or_none_and_the_second_is_told_by_whom(databa
             with pytest.raises(LockHeld) as refused:
                 await second.take_urls(some("s1", "s2"))
             told = str(refused.value)
-            assert told.startswith(f"{URLS['s1']} is being changed: services.edit by ")
+            assert told.startswith("s1 is being changed: services.edit by ")
             assert f"(process {os.getpid()}) since 2" in told
             assert "unless it is renewed, that ends at 2" in told
-            assert URLS["s2"] not in told
+            assert "s2" not in told
             taken = await second.take_urls(some("s2", "s3"))
             assert set(taken) == {"s2", "s3"}
     async with Leases(database, "rollout three") as third:
@@ -121,7 +121,9 @@ async def test_leases_are_given_back_when_their_run_is_cancelled_or_fails(databa
             raise RuntimeError("of its own")
     with database.connect() as connection:
         assert fences(connection, URLS.values()) == {}
-        assert LeaseRows(connection, "three").take(set(URLS.values())) == dict.fromkeys(URLS.values(), 3)
+        assert LeaseRows(connection, "three").take({url: name for name, url in URLS.items()}) == dict.fromkeys(
+            URLS.values(), 3
+        )
 
 
 @BOTH
