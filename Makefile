@@ -91,7 +91,7 @@ wheels: $(BIN)/uv
 	@$(BIN)/python tools/wheels.py
 
 lock: $(BIN)/uv
-	@$(BIN)/uv pip compile pyproject.toml --extra keyring --extra crypto --extra speed --extra sql --extra pytest --group dev --universal \
+	@$(BIN)/uv pip compile pyproject.toml --extra keyring --extra crypto --extra speed --extra sql --extra postgres --extra pytest --group dev --universal \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 		--python-version 3.11 --quiet --upgrade -o requirements/dev.lock
 	@$(BIN)/uv pip compile requirements/conformance.in --excludes requirements/conformance-without.txt --universal \

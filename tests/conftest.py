@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from fleet.simulator import Simulator
+from tests import postgres
 
 pytest_plugins = ["fleet.simulator.pytest"]
 
@@ -22,13 +23,16 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
-    """The last line says how many tests wanted a browser and had none."""
+    """The last lines say how many tests wanted a browser or a PostgreSQL and had none."""
     yield
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = [] if reporter is None else reporter.stats.get("skipped", [])
     count = sum("no Chromium" in str(report.longrepr) for report in skipped)
     if count:
         reporter.write_line(f"{count} tests of pages were skipped, for there is no Chromium: apt-get install chromium")
+    count = sum("no PostgreSQL" in str(report.longrepr) for report in skipped)
+    if count:
+        reporter.write_line(f"{count} tests were skipped, for there is no PostgreSQL: apt-get install postgresql")
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +44,13 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for kind in ("STATE", "CONFIG", "CACHE"):
         monkeypatch.setenv(f"FLEET_{kind}_DIR", str(tmp_path / kind.lower()))
     monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Callable[[], str]]:
+    """A function that gives the URL of a new, empty database of a PostgreSQL that runs for the tests."""
+    with postgres.server() as make:
+        yield make
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from fleet.client.site import Answer, SiteClient
 from fleet.errors import AuditFailed, Cancelled, FateUnknown, ServerFailed, SiteError
 from fleet.fanout.engine import Progress, Skipped, Work
 from fleet.fanout.fleet import Selection
+from fleet.fanout.leases import Lease
 from fleet.fanout.stop import Stop
 from fleet.outcome import NotReached, Outcome, error_object, outcome_of
 from fleet.report import Report
@@ -89,6 +90,7 @@ async def apply(
     *,
     audit: AuditLog | None = None,
     allowed: Collection[str] = (),
+    leases: Mapping[str, Lease] | None = None,
     stop: Stop | None = None,
     progress: Progress | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
@@ -97,14 +99,15 @@ async def apply(
     """Carry *verb* out on *selection*; each site is read again first, and every change is seen in its state afterwards.
 
     With *plans*, what was asked about: a change that is no longer the one in the plan is left alone, and says so.
-    Protected sites are skipped unless they are in *allowed*. *audit* records every change. A site's value is
-    `{"changes": [{"item", "old", "new", "outcome", …}]}` with an outcome of its own for each change.
+    Protected sites are skipped unless they are in *allowed*. *audit* records every change. *leases*, by site, keep others
+    off the sites (`fleet.fanout.leases.Leases` takes them): before each change that of its site is checked. A site's
+    value is `{"changes": [{"item", "old", "new", "outcome", …}]}` with an outcome of its own for each change.
     """
     if progress is not None and plans is not None:
         chosen = [plans[site.name] for site in selection.sites if site.name in plans]
         steps = sum(len(planned.pending) for planned in chosen)
         progress.expect(steps, verb.thing, selection.fleet.clients.clock())
-    work = _applying(verb, plans, audit, allowed, stop, progress)
+    work = _applying(verb, plans, Sender(audit, stop, progress, leases), allowed, progress)
     return await selection.run(work, command=verb.name, stop=stop, progress=progress, on_outcome=on_outcome, **options)
 
 
@@ -116,13 +119,10 @@ async def change(selection: Selection, verb: Verb, *, audit: AuditLog | None = N
 def _applying(
     verb: Verb,
     plans: Mapping[str, Planned] | None,
-    audit: AuditLog | None,
+    sender: Sender,
     allowed: Collection[str],
-    stop: Stop | None,
     progress: Progress | None,
 ) -> Work:
-    sender = Sender(audit, stop, progress)
-
     async def work(client: SiteClient) -> Answer[Any]:
         name = client.site.name
         if client.site.protected and name not in allowed:

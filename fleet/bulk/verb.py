@@ -13,6 +13,7 @@ from fleet.bulk.change import Change
 from fleet.client.site import Answer, SiteClient
 from fleet.errors import SiteError
 from fleet.fanout.engine import Progress
+from fleet.fanout.leases import Lease, check_lease
 from fleet.fanout.stop import Stop
 from fleet.outcome import REACHED, outcome_of
 
@@ -33,11 +34,16 @@ class Sender:
     """Sends the changes of one run, with a record of each where an audit log is kept."""
 
     def __init__(
-        self, audit: AuditLog | None = None, stop: Stop | None = None, progress: Progress | None = None
+        self,
+        audit: AuditLog | None = None,
+        stop: Stop | None = None,
+        progress: Progress | None = None,
+        leases: Mapping[str, Lease] | None = None,
     ) -> None:
         self._audit = audit
         self._stop = stop
         self._progress = progress
+        self._leases = leases
 
     def begin(self) -> None:
         """To be called before each change: raises `Stopping` where nothing new is to be begun."""
@@ -46,15 +52,18 @@ class Sender:
 
     def to_the_end(self) -> Sender:
         """The same for the second half of what was begun: it is sent although the run was stopped meanwhile."""
-        return Sender(self._audit, None, self._progress)
+        return Sender(self._audit, None, self._progress, self._leases)
 
     async def send(
         self, client: SiteClient, operation: Operation[Any], *, change: Change | None = None, place: int = 0
     ) -> Answer[Any]:
         """The answer to *operation*; raises the `SiteError` it came to, or `AuditFailed` with nothing sent.
 
-        It is the one at *place* of *change*, where it belongs to a single one.
+        It is the one at *place* of *change*, where it belongs to a single one. Where the run has leases, nothing that
+        changes is sent to a site whose lease is lost: `LeaseLost`.
         """
+        if self._leases is not None and operation.changes:
+            check_lease(self._leases, client.site.name)
         if self._audit is None or not operation.changes:
             answer = await client.ask(operation)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import click
 
 from fleet.cli.asking import can_ask, confirm_change
 from fleet.cli.common import Common, completed_by, output_option, run_options
+from fleet.cli.leasing import leased_urls
 from fleet.errors import AuditFailed, UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from fleet.client.site import Answer, SiteClient
     from fleet.fanout.engine import Work
     from fleet.fanout.fleet import Fleet, Selection
+    from fleet.fanout.leases import Lease
+    from fleet.inventory.model import Site
     from fleet.report import Report
 
 __all__ = ["command"]
@@ -158,18 +161,20 @@ def command(common: Common, **given: Any) -> int:
 
     def carried_out(audit: AuditLog | None, allowed: set[str]) -> Callable[[Session], Awaitable[Report]]:
         async def work(session: Session) -> Report:
-            each = _work(operation, None if portal else entry, given, allowed, audit)
-            return await session.selection.run(
-                _on_portals(session.selection, each, spare=audit is not None, allowed=allowed) if portal else each,
-                merge=None if session.lines is not None or operation.changes else given["merge"],
-                baseline=given["baseline"],
-                query=common.query,
-                on_outcome=session.lines,
-                keep=session.lines is None,
-                stop=session.stop,
-                progress=session.progress,
-                dry_run=given["dry_run"],
-            )
+            urls = {} if audit is None else _changed(session.selection.sites, allowed, portal=portal)
+            async with leased_urls("call", urls) as leases:
+                each = _work(operation, None if portal else entry, given, allowed, audit, leases)
+                return await session.selection.run(
+                    _on_portals(session.selection, each, spare=audit is not None, allowed=allowed) if portal else each,
+                    merge=None if session.lines is not None or operation.changes else given["merge"],
+                    baseline=given["baseline"],
+                    query=common.query,
+                    on_outcome=session.lines,
+                    keep=session.lines is None,
+                    stop=session.stop,
+                    progress=session.progress,
+                    dry_run=given["dry_run"],
+                )
 
         return work
 
@@ -191,6 +196,14 @@ def command(common: Common, **given: Any) -> int:
             changes=True,
             before=before,
         )
+
+
+def _changed(sites: Sequence[Site], allowed: set[str], *, portal: bool) -> dict[str, str]:
+    """Name -> URL of those of *sites* that are changed; with *portal* of their portals, each by the first site's name."""
+    meant = [site for site in sites if not site.protected or site.name in allowed]
+    if not portal:
+        return {site.name: site.url for site in meant}
+    return {site.name: site.auth.portal for site in meant if site.auth.portal is not None}
 
 
 def _open_audit(common: Common) -> AuditLog:
@@ -242,11 +255,13 @@ def _work(
     given: dict[str, Any],
     allowed: set[str],
     audit: AuditLog | None,
+    leases: Mapping[str, Lease],
 ) -> Any:
     """What is done on each site; of protected ones only those in *allowed* are changed."""
     from fleet import admin as ops
     from fleet.errors import NotFound
     from fleet.fanout.engine import Skipped
+    from fleet.fanout.leases import check_lease
     from fleet.protocol.release import Release
 
     oldest = Release((10, 1, 0))
@@ -281,6 +296,7 @@ def _work(
                 raise refusal from None
         if client.site.protected and client.site.name not in allowed:
             raise Skipped("it is protected: give --confirm and its name to change it too")
+        check_lease(leases, client.site.name)
         try:
             return await audit.carry_out(client, operation)
         except AuditFailed as error:

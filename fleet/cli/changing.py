@@ -10,6 +10,7 @@ import click
 
 from fleet.cli.asking import can_ask, check_confirmed
 from fleet.cli.common import Common, completed_by, output_option, run_options
+from fleet.cli.leasing import leased
 from fleet.errors import AuditFailed, UsageError
 
 if TYPE_CHECKING:
@@ -178,21 +179,24 @@ def _changed(
         with session.asking():
             allowed = _ask(verb, plans, touched, consent)
         left = {site.name for site in selection.sites} - {site.name for site in touched}
-        for outcome in first.outcomes:
-            if outcome.site in left and session.lines is not None:
-                session.lines(outcome)
-        session.progress.again(len(touched))
-        second = await apply(
-            Selection(fleet, touched),
-            verb,
-            plans,
-            audit=audit,
-            allowed=allowed,
-            query=common.query,
-            stop=session.stop,
-            progress=session.progress,
-            on_outcome=session.lines,
-        )
+        changed = [site for site in touched if not site.protected or site.name in allowed]
+        async with leased(verb.name, changed) as leases:
+            for outcome in first.outcomes:
+                if outcome.site in left and session.lines is not None:
+                    session.lines(outcome)
+            session.progress.again(len(touched))
+            second = await apply(
+                Selection(fleet, touched),
+                verb,
+                plans,
+                audit=audit,
+                allowed=allowed,
+                leases=leases,
+                query=common.query,
+                stop=session.stop,
+                progress=session.progress,
+                on_outcome=session.lines,
+            )
         return _joined(first, second, [site.name for site in selection.sites], left)
 
     return work

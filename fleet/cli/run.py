@@ -6,7 +6,6 @@ import errno
 import gc
 import os
 import re
-import sqlite3
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -18,7 +17,7 @@ import anyio
 import anyio.to_thread
 import click
 
-from fleet import places, platform
+from fleet import platform
 from fleet.auth.choose import needed_secrets
 from fleet.cli.common import Common, last_outcomes, load_inventory
 from fleet.cli.interrupts import Interrupts
@@ -26,7 +25,7 @@ from fleet.cli.progress import LiveLine, show
 from fleet.client.settings import DEFAULT_TIMEOUT, RetryPolicy
 from fleet.client.sockets import sockets_allowed
 from fleet.client.trace import Exchange, render_exchange
-from fleet.errors import UsageError
+from fleet.errors import StoreFailed, UsageError
 from fleet.fanout.engine import Progress
 from fleet.fanout.fleet import Fleet, Selection
 from fleet.fanout.stop import Stop
@@ -333,7 +332,7 @@ def _log(fleet: Fleet, common: Common, stderr: TextIO) -> Any:
 
 def _record(inventory: Inventory, report: Report, common: Common) -> None:
     """Keep which site came to what; a state folder that can't be written costs a sentence, never the results."""
-    from fleet.history.store import Store, explain
+    from fleet.history.store import Store
 
     if not report.names:
         return
@@ -346,7 +345,6 @@ def _record(inventory: Inventory, report: Report, common: Common) -> None:
                 elapsed=report.elapsed,
                 outcomes=report.names.items(),
             )
-    except (OSError, sqlite3.Error) as error:
+    except (StoreFailed, UsageError) as error:
         if not common.quiet:
-            told = explain(error, places.state_folder() / "fleet.db")
-            say(f"this run is not recorded, so @failed does not know it: {told}")
+            say(f"this run is not recorded, so @failed does not know it: {error}")

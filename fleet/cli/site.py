@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import click
 from fleet.cli.changing import Consent, change_options, run_verb
 from fleet.cli.common import DURATION, Common, inventory_options, output_option, row_options, run_options
 from fleet.cli.listing import list_rows, where_option
-from fleet.errors import UsageError
+from fleet.errors import StoreFailed, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,15 +49,13 @@ def command() -> None:
 @contextmanager
 def records() -> Iterator[Store]:
     """The state database; raises `UsageError` where it can't be used."""
-    from fleet import places
-    from fleet.history.store import Store, explain
+    from fleet.history.store import Store
 
-    path = places.state_folder() / "fleet.db"
     try:
         with Store.open_default() as store:
             yield store
-    except (OSError, sqlite3.Error) as error:
-        raise UsageError(f"the record of sites can't be used: {explain(error, path)}") from None
+    except StoreFailed as error:
+        raise UsageError(f"the record of sites can't be used: {error}") from None
 
 
 # What sites are

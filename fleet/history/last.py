@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from fleet import places
-from fleet.errors import UsageError
-from fleet.history.store import Store, explain
+from fleet.errors import StoreFailed, UsageError
+from fleet.history.database import state_database
+from fleet.history.store import Store
 
 __all__ = ["last_outcomes"]
 
@@ -21,16 +20,14 @@ def last_outcomes(files: Sequence[Path]) -> Callable[[], Mapping[str, str] | Non
     """
 
     def look() -> Mapping[str, str] | None:
-        path = places.state_folder() / "fleet.db"
+        database = state_database()
         try:
-            if not path.exists():
+            if not database.exists():
                 return None
-            with Store(path) as store:
+            with Store(database) as store:
                 return store.last_outcomes(files)
-        except (OSError, sqlite3.Error) as error:
-            raise UsageError(
-                f"the record of the last run can't be read: {explain(error, path)}. Move that file away to begin a new "
-                "record, or select sites without @"
-            ) from None
+        except StoreFailed as error:
+            away = "Move that file away to begin a new record, or select" if database.dialect == "sqlite" else "Select"
+            raise UsageError(f"the record of the last run can't be read: {error}. {away} sites without @") from None
 
     return look

@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 assert sys.platform != "win32"
@@ -19,6 +20,9 @@ OPEN_MAX = 10_240
 
 TERMINATION_SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
 """The signals by which a person, or a service manager, asks a command to end."""
+
+# Linux's monotonic clock stands still while the machine is suspended, and that of macOS does not.
+_LASTING: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 HANGUP_SIGNALS: tuple[int, ...] = (signal.SIGHUP,)
 """The signals that tell that the terminal has gone."""
@@ -45,6 +49,11 @@ def raise_descriptor_limit() -> int:
             continue
         break
     return descriptor_limit()
+
+
+def lasting_clock() -> float:
+    """Seconds by a clock that nobody sets and that goes on while the machine sleeps, where there is one."""
+    return time.clock_gettime(_LASTING)
 
 
 def is_private(path: Path) -> bool:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 assert sys.platform == "win32"
@@ -32,6 +33,11 @@ def descriptor_limit() -> int:
 def raise_descriptor_limit() -> int:
     """Nothing to raise; the limit that holds."""
     return descriptor_limit()
+
+
+def lasting_clock() -> float:
+    """Seconds by a clock that nobody sets and that goes on while the machine sleeps."""
+    return time.monotonic()
 
 
 def is_private(path: Path) -> bool:

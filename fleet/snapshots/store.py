@@ -20,8 +20,8 @@ from typing import Any
 from fleet import places, platform
 from fleet.durations import parse_duration
 from fleet.errors import StoreFailed, UsageError
+from fleet.history.holding import locked
 from fleet.snapshots.disk import Disk
-from fleet.snapshots.holding import locked
 from fleet.snapshots.packs import Pack, PackWriter, digest_of, unpacked
 from fleet.snapshots.records import Kept, Pruned, SiteRecord, decoded, encoded
 
@@ -310,7 +310,7 @@ class Store:
             platform.secure_folder(self.folder.parent, places.KEPT)
         for folder in (self.folder, self.folder / "packs", self.folder / "manifests"):
             platform.secure_folder(folder, ("lock", "packs", "manifests", "."))
-        with locked(self.folder / "lock", what):
+        with locked(self.folder / "lock", what, "the snapshots are in use"):
             for kind in ("packs", "manifests"):
                 for path in (self.folder / kind).iterdir():
                     if path.name.startswith("."):

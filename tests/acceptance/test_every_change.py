@@ -16,6 +16,8 @@ from anyio.from_thread import start_blocking_portal
 
 from fleet.admin.catalogue import catalogue
 from fleet.cli.main import cli, run
+from fleet.history.database import state_database
+from fleet.history.leases import LeaseRows, fences
 from fleet.simulator import Simulator
 from fleet.simulator.gpjobs import new_job
 from fleet.simulator.permissions import permission
@@ -319,3 +321,27 @@ def test_every_change_is_guarded(place: Place) -> None:
     kept = [unquote(one["path"]) for one in records() if one["event"] == "intent"]
     assert kept == [path_of(entry) for entry in sent]
     assert {one["outcome"] for one in records() if one["event"] == "result"} <= {"changed", "noop"}
+
+
+@pytest.mark.parametrize("place", sorted(CHANGES), indirect=True)
+def test_a_site_that_somebody_else_is_changing_is_left_alone(place: Place) -> None:
+    url = place.simulator.sites[OPEN].url
+    with state_database().connect() as connection:
+        other = LeaseRows(connection, "rollout all-down-20260101T000000Z-0000")
+        other.take({url: OPEN})
+        # A machine joins one site only; any other change is of two, of which one is free.
+        sites = OPEN if place.arguments[:2] == ["machines", "register"] else f"{OPEN},{OTHER}"
+        place.capsys.readouterr()
+        status, out, told = place.run("-s", sites, "--yes", "-o", "json")
+        assert (status, out) == (5, ""), told
+        assert f"{OPEN} is being changed: rollout all-down-20260101T000000Z-0000 by " in told
+        assert f"(process {os.getpid()}) since " in told
+        assert OTHER not in told
+        assert place.sent() == [], "neither site was changed"
+        assert records() == []
+
+        other.release()
+        status, out, told = place.run("-s", OPEN, "--yes", "-o", "json")
+        assert [one["outcome"] for one in json.loads(out)["outcomes"]] == ["changed"], told
+        assert place.sent()
+        assert fences(connection, [url]) == {}, "the lease was given back"
