@@ -193,6 +193,10 @@ class SiteClient:
         """The client of *site*, another one of the inventory, in the same run."""
         return self._run[site]
 
+    def masked(self, text: str) -> str:
+        """*text* with every secret masked that this run has looked up."""
+        return self._run.masked(text)
+
     def note(self, kind: str, message: str) -> None:
         """Have *message* stand among the warnings of the report, under *kind*."""
         self._run.notes[self.site.name, kind] = message

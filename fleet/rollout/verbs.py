@@ -7,6 +7,7 @@ from fleet.errors import UsageError
 from fleet.inventory.tables import nearest
 from fleet.rollout.spec import Step
 from fleet.rollout.steps import KINDS
+from fleet.rollout.steps.calling import named_call
 from fleet.rollout.steps.parameters import Making, read_parameters
 
 __all__ = ["Making", "verb_of"]
@@ -14,16 +15,22 @@ __all__ = ["Making", "verb_of"]
 
 def verb_of(step: Step, making: Making) -> Verb:
     """The verb that *step* means; raises `UsageError` with everything that is wrong with the step."""
-    kind = KINDS.get(step.do)
+    kind, told = KINDS.get(step.do), step.given
+    mistakes: list[str] = []
     if kind is None:
-        near = nearest(step.do, KINDS)
-        raise UsageError(
-            f"step {step.name}: there is no {step.do[:80]!r} to do" + (f"; did you mean {near}?" if near else "")
-        )
-    given, mistakes = read_parameters(step.given, kind.parameters, making)
+        try:
+            meant = named_call(step.do, told)
+        except UsageError as error:
+            raise UsageError(f"step {step.name}: {error}") from None
+        if meant is None:
+            near = nearest(step.do, KINDS)
+            hint = f"; did you mean {near}?" if near else ""
+            raise UsageError(f"step {step.name}: there is no {step.do[:80]!r} to do{hint}")
+        kind, told = KINDS["call"], meant
+    given, mistakes = read_parameters(told, kind.parameters, making)
     if not mistakes:
         try:
             return kind.make(given, making)
         except UsageError as error:
-            mistakes.append(str(error))
+            mistakes += str(error).splitlines()
     raise UsageError("\n".join(f"step {step.name}: {mistake}" for mistake in mistakes))
