@@ -8,11 +8,11 @@ from typing import Any
 
 from fleet.admin.catalogue import operation_again, resource_of
 from fleet.admin.operation import Operation
-from fleet.audit import parameters_of
+from fleet.audit import parameters_of, without_secrets
 from fleet.client.site import SiteClient
 from fleet.errors import ConfigFailed, SiteError, VerifyFailed
 from fleet.outcome import outcome_of
-from fleet.protocol.secret_names import MASK
+from fleet.protocol.secret_names import MASK, is_secret_name
 from fleet.rollout.setting_back import set_back
 
 __all__ = ["is_done", "kept", "needs_refill", "operation_of", "refill", "undoing"]
@@ -41,12 +41,12 @@ def kept(
     or that it undoes, `lost` names the secrets in which the two differ: these are nowhere to be had any more.
     """
     told: dict[str, Any] = {"name": operation.name, "method": operation.method, "path": operation.path}
-    shown = parameters_of(operation)
     parameters: dict[str, str] = {}
     masked = []
     for key, value in operation.parameters.items():
+        shown = _shown(operation, key)
         # What holds no secret is kept as it is, to the last blank.
-        clean = value if _same(shown[key], value) else shown[key]
+        clean = value if _same(shown, value) else shown
         parameters[key] = _clean(clean, mask)
         if MASK in parameters[key]:
             masked.append(key)
@@ -93,7 +93,10 @@ async def refill(client: SiteClient, told: Mapping[str, Any]) -> Operation[Any]:
         raise _missing(name, _listed(masked))
     present = await client.call(look)
     missing: list[str] = []
-    whole = _filled(json.loads(operation.parameters[member]), present, "", missing)
+    definition = _json(operation.parameters[member])
+    if definition is None:
+        raise _missing(name, f"{member}, which was masked whole")
+    whole = _filled(definition, present, "", missing)
     if missing:
         raise _missing(name, f"{_listed(missing)}, which its present state does not tell")
     form = {**operation.parameters, member: json.dumps(whole)}
@@ -159,6 +162,14 @@ async def is_done(client: SiteClient, operation: Operation[Any]) -> bool | None:
     return None if done and not look.whole else done
 
 
+def _shown(operation: Operation[Any], key: str) -> str:
+    """The parameter *key* of *operation* without secrets. Of JSON its own names tell, not what the parameter is called."""
+    value = operation.parameters[key]
+    if key not in operation.secrets and not is_secret_name(key) and isinstance(_json(value), dict | list):
+        return str(without_secrets(value))
+    return parameters_of(operation)[key]
+
+
 def _lost(operation: Operation[Any], beside: Operation[Any], masked: list[str]) -> list[str]:
     """The secrets in which both operations differ, by parameter, or by the path in the definition that it holds."""
     lost: list[str] = []
@@ -168,8 +179,7 @@ def _lost(operation: Operation[Any], beside: Operation[Any], masked: list[str]) 
             continue
         one, other = _json(mine), _json(theirs or "")
         if isinstance(one, dict) and isinstance(other, dict):
-            shown = _json(parameters_of(operation)[key])
-            lost += _differing(one, other, shown, "")
+            lost += _differing(one, other, _json(_shown(operation, key)), "")
         else:
             lost.append(key)
     return lost

@@ -9,12 +9,19 @@ from fleet.rollout.spec import Step
 from fleet.rollout.steps import KINDS
 from fleet.rollout.steps.calling import named_call
 from fleet.rollout.steps.parameters import Making, read_parameters
+from fleet.rollout.steps.scripting import RunScript
+from fleet.rollout.steps.scripts import is_script, load_script, script_digests
 
-__all__ = ["Making", "verb_of"]
+__all__ = ["Making", "script_digests", "verb_of"]
 
 
 def verb_of(step: Step, making: Making) -> Verb:
     """The verb that *step* means; raises `UsageError` with everything that is wrong with the step."""
+    if is_script(step.do):
+        try:
+            return RunScript(load_script(step.do, making.folder), step.given)
+        except UsageError as error:
+            raise UsageError(f"step {step.name}: {error}") from None
     kind, told = KINDS.get(step.do), step.given
     mistakes: list[str] = []
     if kind is None:

@@ -27,7 +27,7 @@ from fleet.rollout.steps.parameters import Given, Making, Parameter, as_text
 from fleet.rollout.steps.sets import StartSet
 from fleet.rollout.steps.sources import CopyFrom
 
-__all__ = ["KINDS"]
+__all__ = ["KINDS", "edits_of"]
 
 FILE_CAP = 64 * 1024 * 1024
 """Bytes that a file of definitions, or a list of permissions, may have."""
@@ -64,19 +64,24 @@ def _stop(given: Given, making: Making) -> Verb:
     return StopAndRemember(chosen(given), given["together"], memory=memory, set_name=given["remember"])
 
 
-def _edit(given: Given, making: Making) -> Verb:
+def edits_of(given: Given) -> Edits:
+    """What `set`, `enable`, `disable`, `capabilities` and `force` say is to be changed."""
     capabilities = given["capabilities"]
     if isinstance(capabilities, str):
         capabilities = {"": capabilities}
     if capabilities is not None and not isinstance(capabilities, dict):
         raise UsageError('capabilities is a text such as "Map,Query,Data", or a table of such texts by extension')
-    edits = Edits(
+    return Edits(
         settings=tuple((path, as_text(value)) for path, value in _flat(given["set"] or {})),
         enable=given["enable"],
         disable=given["disable"],
         capabilities=tuple((name, as_text(words)) for name, words in (capabilities or {}).items()),
         force=bool(given["force"]),
     )
+
+
+def _edit(given: Given, making: Making) -> Verb:
+    edits = edits_of(given)
     if not edits.to_dict().keys() - {"force"}:
         raise UsageError("there is nothing to change: give set, enable, disable or capabilities")
     return Edit(chosen(given), edits)
