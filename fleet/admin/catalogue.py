@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files as resources
 from pathlib import Path
@@ -21,7 +22,16 @@ from fleet.protocol.message import ANSWER_CAP, NOTHING, Method
 from fleet.protocol.release import Release
 from fleet.protocol.secret_names import is_secret_name
 
-__all__ = ["Catalogue", "Entry", "Parameter", "catalogue", "operation", "operation_for", "resource_of"]
+__all__ = [
+    "Catalogue",
+    "Entry",
+    "Parameter",
+    "catalogue",
+    "operation",
+    "operation_again",
+    "operation_for",
+    "resource_of",
+]
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
@@ -248,6 +258,20 @@ def operation(
         if "<" not in path and not unused:
             return _made(entry, path, entry.method, form, files, dict)
     raise UsageError(f"{name} is at {entry.full_path}, which has other names in it")
+
+
+def operation_again(name: str, method: Method, path: str, parameters: Mapping[str, str] = NOTHING) -> Operation[Any]:
+    """The operation *name* at *path* as it was written down, with everything that the catalogue tells of it.
+
+    *path* and *parameters* are taken as they are; what the catalogue does not name is found by its path. Raises
+    `UsageError` for a path that leads out of the site.
+    """
+    entry = catalogue().by_name.get(name)
+    if entry is None:
+        made, _ = operation_for(path, method=method, parameters=parameters, foreign=True)
+        return replace(made, path=path, parameters=dict(parameters))
+    _clean_path(path, printable=False)
+    return _made(entry, path, method, dict(parameters), NOTHING, dict)
 
 
 def _text(value: Any) -> str:

@@ -111,23 +111,30 @@ class ApplyAccounts(Verb):
             if client.site.username in members:
                 return impossible(item, "the account that this run signs in with has this role", old=old)
             shown = {**old, "members": len(members)}
-            return Change(item=item, old=shown, new="deleted", operations=(ops.security.role_remove(wish.rolename),))
+            back: list[Operation[Any]] = [ops.security.role_add(wish.rolename, old["description"])]
+            if old["privilege"] != "ACCESS":
+                back.append(_privilege(wish.rolename, old["privilege"]))
+            back += [ops.security.user_assign_roles(name, [wish.rolename]) for name in members]
+            # What is masked where it is read can't be put back.
+            undo = () if MASK in str(old) or "," in wish.rolename else tuple(back)
+            gone = (ops.security.role_remove(wish.rolename),)
+            return Change(item=item, old=shown, new="deleted", operations=gone, undo=undo)
         wanted = {"description": wish.description, "privilege": wish.privilege}
         new = {key: value for key, value in wanted.items() if value is not None}
         old = {key: old[key] for key in new}
         if old == new:
             return Change(item=item, state="noop", old=old, new=new)
         changed: list[Operation[Any]] = []
-        undo: list[Operation[Any]] = []
+        backwards: list[Operation[Any]] = []
         if new.get("description") != old.get("description"):
             changed.append(ops.security.role_update(wish.rolename, new["description"]))
-            undo.append(ops.security.role_update(wish.rolename, old["description"]))
+            backwards.append(ops.security.role_update(wish.rolename, old["description"]))
         if new.get("privilege") != old.get("privilege"):
             if old["privilege"] == "ADMINISTER" and client.site.username in await members_of(client, wish.rolename):
                 return impossible(item, "the account that this run signs in with has this role", old=old, new=new)
             changed.append(_privilege(wish.rolename, new["privilege"]))
-            undo.append(_privilege(wish.rolename, old["privilege"]))
-        return Change(item=item, old=old, new=new, operations=tuple(changed), undo=tuple(reversed(undo)))
+            backwards.append(_privilege(wish.rolename, old["privilege"]))
+        return Change(item=item, old=old, new=new, operations=tuple(changed), undo=tuple(reversed(backwards)))
 
     # Users
 
@@ -207,6 +214,9 @@ class ApplyAccounts(Verb):
                 undo.append(ops.security.user_assign_roles(name, less))
         if not changed:
             return Change(item=item, state="noop", old={}, new={})
+        if new.keys() & words.keys() and not back:
+            # Half of it put back would pass for all of it.
+            undo = []
         return Change(item=item, old=old, new=new, operations=tuple(changed), undo=tuple(reversed(undo)))
 
     def _not_there(self, item: str, message: str) -> Change:

@@ -78,6 +78,7 @@ class CleanLogs(Verb):
     """Delete all log files on all machines of a site; what is deleted can't be had back."""
 
     name = "logs.clean"
+    lasting = False
     doing: str = field(default="delete", init=False)
     thing: str = field(default="log", init=False)
 

@@ -100,6 +100,7 @@ class Synchronize(MachineVerb):
     """Bring machines to the state of their site: those of which the site says that they need it."""
 
     name = "machines.synchronize"
+    lasting = False
     doing: str = field(default="synchronize", init=False)
     disrupts: bool = field(default=True, init=False)
 

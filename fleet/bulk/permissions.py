@@ -137,7 +137,7 @@ class CopyRole(PermissionVerb):
 
 @dataclass(frozen=True)
 class CleanRole(Verb):
-    """Take every permission of a role away, at the root, in all folders, and at all services; nothing puts them back."""
+    """Take every permission of a role away, at the root, in all folders, and at all services."""
 
     role: str
     name = "services.permissions.clean"
@@ -147,12 +147,22 @@ class CleanRole(Verb):
     async def plan(self, client: SiteClient) -> Sequence[Change]:
         services = [ServiceId.parse(row["service"]) for row in await LISTING.read(client, EVERYTHING)]
         folders = await _folders(client, list(dict.fromkeys(["/", *(one.folder for one in services if one.folder)])))
-        places = [name for name, told in folders.items() if not isinstance(told, NotFound) and self.role in told]
-        named = [str(one) for one, told in (await permissions_of(client, services)).items() if self.role in told]
-        old, new = {"places": len(places) + len(named)}, {"places": 0}
+        given = ops.services.permission_add
+        undo: list[Operation[Any]] = [
+            given(self.role, allowed=told[self.role], folder=root_folder(name))
+            for name, told in folders.items()
+            if not isinstance(told, NotFound) and self.role in told
+        ]
+        undo += [
+            given(self.role, allowed=told[self.role], service=one)
+            for one, told in (await permissions_of(client, services)).items()
+            if self.role in told
+        ]
+        old, new = {"places": len(undo)}, {"places": 0}
         if old == new:
             return [Change(item=self.role, state="noop", old=old, new=new)]
-        return [Change(item=self.role, old=old, new=new, operations=(ops.services.permissions_clean(self.role),))]
+        clean = (ops.services.permissions_clean(self.role),)
+        return [Change(item=self.role, old=old, new=new, operations=clean, undo=tuple(undo))]
 
     def parameters(self) -> Mapping[str, Any]:
         return {"role": self.role}

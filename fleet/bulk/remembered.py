@@ -34,6 +34,8 @@ class StopAndRemember(Stop):
     memory: SetFile | None = field(default=None, kw_only=True)
     set_name: str = field(default="", kw_only=True)
 
+    resumes = True
+
     def judge(self, service: ServiceId, row: Row) -> Change:
         if str(row.get("realTimeState") or "").upper() == "STOPPED":
             old = states_of(row)
@@ -103,6 +105,7 @@ class StartRemembered(Switch):
 
     name = "services.start"
     doing: str = field(default="start", init=False)
+    resumes = True
 
     async def plan(self, client: SiteClient) -> Sequence[Change]:
         meant = [ServiceId.parse(item) for item in self.remembered.of(client.site.name)]

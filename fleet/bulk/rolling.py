@@ -38,6 +38,7 @@ class Restart(MachineVerb):
     """
 
     name = "machines.restart"
+    lasting = False
     doing: str = field(default="restart", init=False)
     disrupts: bool = field(default=True, init=False)
     allow_outage: bool = False

@@ -56,6 +56,7 @@ class RotatePsa(Verb):
     inventory: Inventory = field(repr=False)
     length: int = 32
     name = "security.psa.rotate"
+    resumes = True
     doing: str = field(default="change", init=False)
     thing: str = field(default="password", init=False)
     _seen: dict[str, Works] = field(default_factory=dict, init=False, repr=False, compare=False)

@@ -180,6 +180,9 @@ class SetTokens(Verb):
         if key is None and not str(now.get("sharedKey") or "").strip("*"):
             why = "the site does not tell its shared key, which must be sent along: give a new one by --shared-key-from"
             return impossible("tokens", why, old=old, new=new)
+        if key is None and MASK in str(now.get("sharedKey")):
+            why = "its shared key reads like a secret of ours, is masked, and can't be sent back as it is"
+            return impossible("tokens", why, old=old, new=new)
         wanted = {**now, **new}
         if key is not None:
             wanted["sharedKey"] = key.reveal()

@@ -174,6 +174,7 @@ class Restart(Switch):
     """
 
     name = "services.restart"
+    lasting = False
     doing: str = field(default="restart", init=False)
     disrupts: bool = field(default=True, init=False)
 

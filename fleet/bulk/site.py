@@ -57,6 +57,7 @@ class Export(Verb):
     """
 
     name = "site.export"
+    lasting = False
     tells = ("location",)
     doing: str = field(default="export", init=False)
     thing: str = field(default="site", init=False)

@@ -49,6 +49,7 @@ class CleanDirectories(Verb):
     """Delete what is old in the server directories that fit *names*: the OUTPUT and JOBS ones, where none is named."""
 
     name = "directories.clean"
+    lasting = False
     doing: str = field(default="clean", init=False)
     thing: str = field(default="directory", init=False)
     names: tuple[str, ...] = ()
@@ -91,6 +92,7 @@ class RecoverDirectories(_Whole):
     """Make server directories anew that went missing."""
 
     name = "directories.recover"
+    lasting = False
     doing: str = field(default="recover the directories of", init=False)
     thing: str = field(default="site", init=False)
 
@@ -116,6 +118,7 @@ class ClearCache(_Whole):
     """Let the REST handler forget what it knows of services."""
 
     name = "cache.clear"
+    lasting = False
     doing: str = field(default="clear the REST cache of", init=False)
     thing: str = field(default="site", init=False)
 

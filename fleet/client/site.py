@@ -189,6 +189,14 @@ class SiteClient:
         reference = CredentialRef(kind="plain", plain=password)
         return SiteClient(dataclasses.replace(self.site, password=reference), self._run)
 
+    def beside(self, site: Site) -> SiteClient:
+        """The client of *site*, another one of the inventory, in the same run."""
+        return self._run[site]
+
+    def masked(self, text: str) -> str:
+        """*text* with every secret masked that this run has looked up."""
+        return self._run.masked(text)
+
     def note(self, kind: str, message: str) -> None:
         """Have *message* stand among the warnings of the report, under *kind*."""
         self._run.notes[self.site.name, kind] = message

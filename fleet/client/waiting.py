@@ -27,14 +27,16 @@ FINAL = (Cancelled, ConfigFailed, Forbidden, LoginRefused, TokenRefused, VerifyF
 """What no waiting mends."""
 
 
-async def until_well(look: Callable[[], Awaitable[str]], limit: float) -> str:
+async def until_well(look: Callable[[], Awaitable[str]], limit: float, *, every: float | None = None) -> str:
     """Ask *look* until it says the empty text, or until *limit* seconds have passed; then what it said last.
+
+    It is asked *every* so many seconds, or where that is None, soon at first and then less and less often.
 
     What it says is what is still missing, in words. A site that does not answer, as one that restarts does, is missing
     too; an error that waiting can't mend is raised.
     """
     end = anyio.current_time() + limit
-    pause = FIRST
+    pause = FIRST if every is None else every
     while True:
         try:
             missing = await look()
@@ -45,7 +47,7 @@ async def until_well(look: Callable[[], Awaitable[str]], limit: float) -> str:
         if not missing or anyio.current_time() + pause > end:
             return missing
         await anyio.sleep(pause)
-        pause = min(pause * 2, MOST)
+        pause = min(pause * 2, MOST) if every is None else every
 
 
 def _final(error: SiteError) -> bool:

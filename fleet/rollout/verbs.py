@@ -1,52 +1,43 @@
-"""What a step does, as a verb: from its name and its parameters."""
+"""What a step does, as a verb: from its name and its parameters, with every mistake of it told at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeAlias
-
-from fleet.bulk.edits import Edit
-from fleet.bulk.services import Chosen, Restart, Start, Stop
-from fleet.bulk.settings import Edits
 from fleet.bulk.verb import Verb
 from fleet.errors import UsageError
-from fleet.inventory.model import Inventory
-from fleet.protocol.patterns import ServicePatterns
+from fleet.inventory.tables import nearest
 from fleet.rollout.spec import Step
+from fleet.rollout.steps import KINDS
+from fleet.rollout.steps.calling import named_call
+from fleet.rollout.steps.parameters import Making, read_parameters
+from fleet.rollout.steps.scripting import RunScript
+from fleet.rollout.steps.scripts import is_script, load_script, script_digests
 
-__all__ = ["Making", "verb_of"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Making:
-    """What making a verb may need: the inventory, and the folder that relative paths of a rollout start from."""
-
-    inventory: Inventory
-    folder: Path
-
-
-Maker: TypeAlias = Callable[[Mapping[str, Any], Making], Verb]
-
-
-def _chosen(given: Mapping[str, Any]) -> Chosen:
-    return Chosen(ServicePatterns(given["services"]))
-
-
-MAKERS: Mapping[str, Maker] = {
-    "services.edit": lambda given, making: Edit(
-        _chosen(given), Edits(tuple((path, str(value)) for path, value in given["set"].items()))
-    ),
-    "services.start": lambda given, making: Start(_chosen(given)),
-    "services.stop": lambda given, making: Stop(_chosen(given)),
-    "services.restart": lambda given, making: Restart(_chosen(given)),
-}
+__all__ = ["Making", "script_digests", "verb_of"]
 
 
 def verb_of(step: Step, making: Making) -> Verb:
-    """The verb that *step* means; raises `UsageError` for a name or parameters that there are not."""
-    maker = MAKERS.get(step.do)
-    if maker is None:
-        raise UsageError(f"step {step.name}: there is nothing called {step.do!r} to do")
-    return maker(step.given, making)
+    """The verb that *step* means; raises `UsageError` with everything that is wrong with the step."""
+    if is_script(step.do):
+        try:
+            return RunScript(load_script(step.do, making.folder), step.given)
+        except UsageError as error:
+            raise UsageError(f"step {step.name}: {error}") from None
+    kind, told = KINDS.get(step.do), step.given
+    mistakes: list[str] = []
+    if kind is None:
+        try:
+            meant = named_call(step.do, told)
+        except UsageError as error:
+            raise UsageError(f"step {step.name}: {error}") from None
+        if meant is None:
+            near = nearest(step.do, KINDS)
+            hint = f"; did you mean {near}?" if near else ""
+            raise UsageError(f"step {step.name}: there is no {step.do[:80]!r} to do{hint}")
+        kind, told = KINDS["call"], meant
+    given, mistakes = read_parameters(told, kind.parameters, making)
+    if not mistakes:
+        try:
+            return kind.make(given, making)
+        except UsageError as error:
+            mistakes += str(error).splitlines()
+    raise UsageError("\n".join(f"step {step.name}: {mistake}" for mistake in mistakes))

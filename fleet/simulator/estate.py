@@ -192,7 +192,7 @@ def _wear(site: SimulatedSite, chosen: random.Random) -> None:
     site.switches.missing_directories |= {chosen.choice(("arcgisjobs", "arcgiscache", "arcgisoutput"))}
     state.role_privileges["map-viewers"] = chosen.choice(("PUBLISH", "ADMINISTER"))
     state.kept.setdefault("token_settings", {}).update(
-        {"sharedKey": "simulated-shared-key", "shortTimeout": "60", "longTimeout": "525600", "allowHttpGet": "true"}
+        {"sharedKey": "shared-key-of-this-site", "shortTimeout": "60", "longTimeout": "525600", "allowHttpGet": "true"}
     )
     items = [item for item in state.data_items.values() if item["type"] == "egdb" and not item["info"]["isManaged"]]
     state.kept["broken_items"] = [chosen.choice(items)["path"]] if items else []

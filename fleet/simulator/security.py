@@ -51,7 +51,7 @@ def enable_psa(call: Call) -> Reply:
 def token_settings_of(state: SiteState) -> dict[str, str]:
     """The properties of the token settings: texts, also where they are numbers or truth values."""
     settings: dict[str, str] = state.kept.setdefault(
-        "token_settings", {"sharedKey": "simulated-shared-key", "shortTimeout": "60", "longTimeout": "1440"}
+        "token_settings", {"sharedKey": "shared-key-of-this-site", "shortTimeout": "60", "longTimeout": "1440"}
     )
     return settings
 

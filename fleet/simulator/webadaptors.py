@@ -95,7 +95,7 @@ def unregister(call: Call) -> Reply:
 
 
 def config(call: Call) -> Reply:
-    return Reply(call.site.state.kept.setdefault("webadaptors_config", {"sharedKey": "simulated-shared-key"}))
+    return Reply(call.site.state.kept.setdefault("webadaptors_config", {"sharedKey": "shared-key-of-this-site"}))
 
 
 def update_config(call: Call) -> Reply:

@@ -35,7 +35,7 @@ async def test_what_is_not_as_recommended_is_told_by_its_severity(simulate: Simu
     site.state.properties["standardizedQueries"] = "false"
     site.state.properties["featureServiceXSSFilter"] = "off"
     site.state.kept["token_settings"] = {
-        "sharedKey": "simulated-shared-key",
+        "sharedKey": "shared-key-of-this-site",
         "shortTimeout": "600",
         "longTimeout": "99999",
         "allowHttpGet": "true",
@@ -64,7 +64,7 @@ async def test_what_is_not_as_recommended_is_told_by_its_severity(simulate: Simu
     report = json.loads(everything.stdout)
     checks = [row["row"]["check"] for row in report["merged"]["rows"] if row["site"] == "sim-0001"]
     assert {"https-only", "tls-versions", "unfiltered-services", "shared-key"} <= set(checks)
-    assert "simulated-shared-key" not in result.stdout + everything.stdout
+    assert "shared-key-of-this-site" not in result.stdout + everything.stdout
     assert not any(entry.changed for entry in simulator.ledger if entry.operation != "generateToken")
 
 
@@ -145,7 +145,7 @@ async def test_token_settings_change_and_the_shared_key_is_never_seen(
     assert settings["sharedKey"] == "a-key-nobody-knows"
     kept = (tmp_path / "state" / "audit.jsonl").read_text()
     for text in (shown.stdout, first.stdout, second.stdout, second.stderr, kept):
-        assert "simulated-shared-key" not in text
+        assert "shared-key-of-this-site" not in text
         assert "a-key-nobody-knows" not in text
 
 

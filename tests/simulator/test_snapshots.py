@@ -108,7 +108,7 @@ async def test_no_secret_of_a_site_is_in_any_byte(
     export(store, kept, tmp_path / "export")
     held = [json.dumps(store.load(digest)) for one in store.sites(kept).values() for digest in one.pieces.values()]
     everything = bytes_of(store.folder) + "\n".join(held).encode() + bytes_of(tmp_path / "export")
-    for secret in (*secrets, "simulated-shared-key"):
+    for secret in (*secrets, "shared-key-of-this-site"):
         assert secret.encode() not in everything, secret
     told = store.load(store.sites(kept)["sim-0001"].pieces["datastores/items"])
     (roads,) = [item for item in told if item["path"] == "/enterpriseDatabases/roads"]
