@@ -14,7 +14,7 @@ from fleet import platform
 from fleet.errors import UsageError
 from fleet.given_files import bytes_of
 
-__all__ = ["digest", "load_function", "script_file"]
+__all__ = ["digest", "load_function", "script_file", "told_place"]
 
 CAP = 1 << 20
 """Bytes that a script may have."""
@@ -63,8 +63,8 @@ def load_function(text: str, folder: Path, *, expected: str | None = None) -> Ca
     try:
         # The user's own file, as `python FILE.py` would run it.
         exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102
-    except Exception as error:
-        raise UsageError(f"{path} can't be run: {told_place(error, path)}") from error
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{path} can't be run: {told_place(error, path)}") from None
     found = vars(module).get(name)
     if not inspect.iscoroutinefunction(found):
         there = [key for key, value in vars(module).items() if inspect.iscoroutinefunction(value)]

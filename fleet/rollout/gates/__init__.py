@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from fleet.errors import UsageError
+from fleet.rollout.gates.condition import Condition
 from fleet.rollout.gates.given import Given, nearest
 from fleet.rollout.gates.health import Health
+from fleet.rollout.gates.latency import Latency
+from fleet.rollout.gates.log_errors import LogErrors
 from fleet.rollout.gates.saying import NONE
+from fleet.rollout.gates.script import ScriptGate
 from fleet.rollout.gates.soaking import TELL_AFTER, Repetition, over_soak
 from fleet.rollout.spec import Amount, Gate
 from fleet.rollout.verbs import Making
@@ -15,11 +19,16 @@ from fleet.rollout.verdict import GateCheck
 
 __all__ = ["CHECKS", "Repetition", "gate_check", "over_soak", "repetition_of"]
 
-Maker = Callable[[Gate, Given, Amount, Making], GateCheck]
+Maker = Callable[[Gate, Given, Amount, Making], GateCheck | None]
 
 MAKERS: Mapping[str, Maker] = {
     "health": lambda gate, given, share, making: Health.of(gate, given, share),
+    "log_errors": lambda gate, given, share, making: LogErrors.of(gate, given, share),
+    "latency": lambda gate, given, share, making: Latency.of(gate, given, share),
+    "condition": lambda gate, given, share, making: Condition.of(gate, given, share),
+    "script": lambda gate, given, share, making: ScriptGate.of(gate, given, making),
 }
+"""What makes each check; one that comes to None has left a mistake with the options."""
 
 CHECKS: tuple[str, ...] = tuple(MAKERS)
 """The name of every check."""
@@ -35,6 +44,7 @@ def gate_check(gate: Gate, making: Making) -> GateCheck:
     _repetition(gate, given)
     check = maker(gate, given, share, making)
     given.done()
+    assert check is not None
     return check
 
 

@@ -65,8 +65,9 @@ def gathered(said: Mapping[str, Said], *, may_say_no: Amount = NONE, lost: Seque
     if allowed:
         data["may_say_no"] = allowed
     for word in _ORDER:
-        if found[word] and word != "go":
-            data[word] = _shown(said, found[word])
+        sites = [site for site in found[word] if word != "go" or said[site].saw]
+        if sites:
+            data[word] = _shown(said, sites)
     if lost:
         data["lost"] = _named_only(lost)
     return Verdict(answer=answer, why=_sentence(answer, said, made, len(well)), sites=tuple(made), data=data)
