@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from fleet.errors import UsageError
 
-__all__ = ["And", "Compare", "Not", "Or", "Where", "fields_of", "matches", "parse", "require_fields"]
+__all__ = ["And", "Compare", "Not", "Or", "Where", "fields_of", "holds", "matches", "parse", "require_fields"]
 
 Comparison: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">="]
 
@@ -216,6 +216,29 @@ def matches(where: Where, row: Mapping[str, Any]) -> bool:
             return all(matches(part, row) for part in parts)
         case Or(parts=parts):
             return any(matches(part, row) for part in parts)
+
+
+def holds(where: Where, row: Mapping[str, Any]) -> bool | None:
+    """Whether *where* holds for *row*, or None where that can't be told.
+
+    Other than in `matches` a field that is not there, or null, is neither so nor not so, and neither is the order of a
+    number and a text: a condition holds only where what is there says so.
+    """
+    match where:
+        case Compare(field=field, comparison=comparison):
+            value = _value(row, field)
+            if value is None or (comparison not in ("=", "!=") and _order(value, where.value) is None):
+                return None
+            return _judge(where)(value)
+        case Not(inner=inner):
+            found = holds(inner, row)
+            return None if found is None else not found
+        case And(parts=parts) | Or(parts=parts):
+            decisive = isinstance(where, Or)
+            told = [holds(part, row) for part in parts]
+            if decisive in told:
+                return decisive
+            return None if None in told else not decisive
 
 
 def _value(row: Mapping[str, Any], field: str) -> Any:

@@ -194,6 +194,23 @@ class SimulatedSite:
         """Forget every token that was given out."""
         self.tokens.forget_all()
 
+    def write_log(
+        self,
+        count: int = 1,
+        *,
+        level: str = "SEVERE",
+        code: int = 9003,
+        message: str = "Failed to construct instance of service.",
+        over: float = 0.0,
+    ) -> None:
+        """Write *count* log records, spread evenly over the last *over* seconds by the site's own clock.
+
+        A level that the log settings leave out is not written.
+        """
+        now = self.state.clock()
+        for place in range(count):
+            self.state.log(level, (code, message), at=now - over * (count - 1 - place) / count)
+
     def requests(self, operation: str | None = None) -> list[Entry]:
         """What the site was asked, in order; *operation* is the last part of a path."""
         return self._ledger.of(self.name, operation)
