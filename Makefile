@@ -59,6 +59,7 @@ lint: $(VENV)/.ready
 pages: $(VENV)/.ready
 	@$(BIN)/python -m tools.command_pages
 	@$(BIN)/python -m tools.api_page
+	@$(BIN)/python -m tools.step_page
 	@$(BIN)/python -m tools.directory_data
 
 .venv-docs/.ready: $(BIN)/uv requirements/docs.lock

@@ -16,7 +16,7 @@ import fleet
 from fleet import errors, ops, sync
 from fleet.errors import SiteError
 from fleet.outcome import OUTCOME_OF_KIND, REACHED, OutcomeName
-from tools import command_pages
+from tools import command_pages, step_page
 from tools.api_page import BEGIN, PAGE, generated
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +51,11 @@ def test_the_python_page_is_made_from_the_code_as_it_is() -> None:
 def test_the_commands_pages_have_the_help_as_it_is() -> None:
     for path, text in command_pages.pages().items():
         assert path.read_text(encoding="utf-8") == text, f"an option has changed: make pages ({path.name})"
+
+
+def test_the_page_of_steps_is_made_from_the_code_as_it_is() -> None:
+    written = step_page.PAGE.read_text(encoding="utf-8").partition(step_page.BEGIN)[2]
+    assert written == step_page.generated(), "a step has changed: make pages"
 
 
 def test_every_outcome_is_on_its_page_with_what_it_counts_as() -> None:

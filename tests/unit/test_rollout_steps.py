@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from fleet.errors import UsageError
 from fleet.inventory.load import Source, load
 from fleet.rollout.spec import Step
 from fleet.rollout.steps import KINDS, Kind, Making
+from fleet.rollout.steps.scripts import load_script
 from fleet.rollout.verbs import verb_of
 from tests.certificates import TestAuthority
 
@@ -216,3 +219,28 @@ def test_settings_may_be_written_as_tables_in_tables(making: Making) -> None:
     verb = verb_of(Step(name="first", do="services.edit", given=given), making)
 
     assert verb.parameters()["set"] == {"properties.maxRecordCount": "2000", "minInstancesPerNode": "1"}
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "rollout-steps.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_steps_on_the_page_can_be_made(making: Making) -> None:
+    steps = [step for text in blocks("toml") for step in tomllib.loads(text)["steps"]]
+    made = [verb_of(Step(name=one["name"], do=one["do"], given=one["with"]), making) for one in steps]
+
+    assert [verb.name for verb in made] == ["services.edit", "call", "wait"]
+
+
+def test_the_script_on_the_page_can_be_loaded(making: Making) -> None:
+    (text,) = blocks("python")
+    file = making.folder / "steps.py"
+    file.write_text(text)
+    file.chmod(0o600)
+    script = load_script("steps.py:quiet", making.folder)
+
+    assert script.planner is not None
+    assert verb_of(Step(name="own", do="steps.py:quiet", given={}), making).name == "script"
