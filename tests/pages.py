@@ -5,7 +5,7 @@ What is done with a block follows from its language:
 - `console`: each line that begins with `$ ` is typed at a bash on a terminal of 100 columns. What stands below it is
   what it prints, with `...` for anything. It ends with status 0.
 - `python`: run, with `await` where it is wanted. The blocks of a page share their names.
-- `toml`: an inventory, and `fleet inventory check` finds sites and no mistake in it.
+- `toml`: an inventory, and `fleet inventory check` finds sites and no mistake in it; a file `rollout.toml` is none.
 - `json` and `text`: not run.
 
 More is said by comments in front of a block, which readers don't see:
@@ -207,7 +207,7 @@ class Page:
             return None
         if "file" in notes:
             self._write(self.work / notes["file"][0], self._real(block.text))
-            if block.language != "toml" or notes["file"][0].endswith("pyproject.toml"):
+            if block.language != "toml" or notes["file"][0].endswith(("pyproject.toml", "rollout.toml")):
                 return None
         if "prints" in notes:
             return self._compare(block)

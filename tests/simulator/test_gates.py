@@ -17,9 +17,8 @@ from fleet.fanout.fleet import Fleet
 from fleet.rollout.gates import gate_check, repetition_of
 from fleet.rollout.gates.log_errors import LogErrors
 from fleet.rollout.gates.rates import RateLimits
-from fleet.rollout.scripts import digest, load_function
-from fleet.rollout.spec import Gate
-from fleet.rollout.verbs import Making
+from fleet.rollout.spec import Gate, Rollout, Step
+from fleet.rollout.verbs import Making, script_digests
 from fleet.rollout.verdict import Asked, GateCheck
 from fleet.simulator import Simulator
 
@@ -349,9 +348,9 @@ def script(tmp_path: Path) -> Path:
         ({"script": "gates.py:same", "baseline": "gates.py:names"}, "go", "gates.py says go"),
         ({"script": "gates.py:same"}, "no", "gates.py says no"),
         ({"script": "gates.py:modes"}, "no", "1 sites are closed"),
-        ({"script": "gates.py:broken"}, "cannot_tell", "gates.py failed: ValueError in line 20"),
+        ({"script": "gates.py:broken"}, "cannot_tell", "gates.py:20: it failed (ValueError)"),
         ({"script": "gates.py:lost"}, "cannot_tell", "gates.py: sim-0002: it is not there"),
-        ({"script": "gates.py:ended"}, "cannot_tell", "gates.py failed: SystemExit in line 26"),
+        ({"script": "gates.py:ended"}, "cannot_tell", "gates.py:26: it failed (SystemExit)"),
         ({"script": "gates.py:odd"}, "cannot_tell", "gates.py came back with bool"),
         ({"script": "gates.py:endless", "timeout": "100ms"}, "cannot_tell", "gates.py took longer than 0.1 s"),
         ({"script": "gates.py:same", "baseline": "gates.py:no_json"}, "cannot_tell", "its baseline is no JSON"),
@@ -372,38 +371,28 @@ async def test_a_script_says_what_it_says_and_anything_else_is_cannot_tell(
         assert verdict.data == {"closed": ["sim-0002"], "password": "***"}
 
 
-def test_a_script_runs_only_where_nobody_else_could_have_written_it(script: Path) -> None:
-    planned = digest(script)
-    assert load_function("gates.py:same", script.parent, expected=planned).__name__ == "same"
+async def test_the_script_of_a_gate_is_as_safe_as_that_of_a_step(
+    simulate: Simulate, write_inventory: Write, script: Path
+) -> None:
+    simulator = await simulate(sites=1)
+    gate = Gate(when="after", check="script", given={"script": "gates.py:same", "baseline": "gates.py:names"})
+    rollout = Rollout(name="r", select="all", steps=(Step(name="s", do="services.start"),), gates=(gate,))
+    planned = script_digests(rollout, script.parent)
     script.write_text(SCRIPT + "\n", encoding="utf-8")
-    with pytest.raises(UsageError, match="not the file that was planned with"):
-        load_function("gates.py:same", script.parent, expected=planned)
-    for name, told in (("plain", "no function `async def plain`; it has names, same"), ("none", "async def none")):
-        with pytest.raises(UsageError, match=told):
-            load_function(f"gates.py:{name}", script.parent)
-    with pytest.raises(UsageError, match=r"write FILE\.py:function"):
-        load_function("gates.py", script.parent)
-    with pytest.raises(UsageError, match="can't be read"):
-        load_function("other.py:same", script.parent)
-    script.chmod(0o620)
-    with pytest.raises(UsageError, match="others can write"):
-        load_function("gates.py:same", script.parent)
-    script.chmod(0o600)
-    script.parent.chmod(0o777)
-    with pytest.raises(UsageError, match="others can write"):
-        load_function("gates.py:same", script.parent)
-
-
-def test_a_script_that_cannot_be_run_is_told_by_its_line_and_not_by_its_text(script: Path) -> None:
-    for text, told in (
-        ("x = 1\nraise ValueError('swordfish')\n", "ValueError in line 2"),
-        ("x = 1\ny = = 'swordfish'\n", "SyntaxError in line 2"),
-        ("raise SystemExit(3)\n", "SystemExit in line 1"),
-    ):
-        script.write_text(text, encoding="utf-8")
-        with pytest.raises(UsageError, match=told) as caught:
-            load_function("gates.py:same", script.parent)
-        assert "swordfish" not in str(caught.value)
+    assert list(planned) == ["gates.py"]
+    assert script_digests(rollout, script.parent) != planned, "a plan knows that it was changed"
+    async with opened(simulator, write_inventory) as fleet:
+        for named, told in (("gates.py:plain", "no async function 'plain'"), ("gates.py", "FILE.py:function")):
+            with pytest.raises(UsageError, match=told):
+                check_of(fleet, "script", folder=script.parent, script=named)
+        script.write_text("import sys\nsys.exit('swordfish')\n", encoding="utf-8")
+        with pytest.raises(UsageError, match=r"gates\.py:2: it can't be loaded \(SystemExit\)$"):
+            check_of(fleet, "script", folder=script.parent, **gate.given)
+        script.chmod(0o620)
+        with pytest.raises(UsageError, match="others can write it"):
+            check_of(fleet, "script", folder=script.parent, **gate.given)
+        with pytest.raises(UsageError, match="others can write it"):
+            script_digests(rollout, script.parent)
 
 
 # Mistakes

@@ -186,3 +186,21 @@ async def test_a_site_whose_admin_is_blocked_half_way_cannot_tell(simulate: Simu
         verdict = await check.judge(asked(fleet), before)
     assert verdict.answer == "cannot_tell"
     assert verdict.sites == ("sim-0001",)
+
+
+async def test_a_site_that_is_left_alone_after_failures_was_not_asked_and_is_no_no(
+    simulate: Simulate, write_inventory: Write
+) -> None:
+    simulator = await simulate(sites=1)
+    site = simulator.sites["sim-0001"]
+    async with opened(simulator, write_inventory) as fleet:
+        check = check_of(fleet, only=["services", "machines"])
+        before = await remembered(check, asked(fleet))
+        site.fault("http-503")
+        failing = await check.judge(asked(fleet), before)
+        site.clear_faults()
+        count = site.count()
+        spared = await check.judge(asked(fleet), before)
+    assert failing.answer == "no"
+    assert site.count() == count, "nothing was sent"
+    assert spared.answer == "cannot_tell"

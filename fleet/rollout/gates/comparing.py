@@ -20,8 +20,8 @@ NAMED = 5
 
 LEVEL = {"skipped": 0, "ok": 0, "warning": 1, "critical": 2}
 
-BROKEN_OFF = frozenset({"cancelled", "deadline", "config"})
-"""Kinds of errors that are on our side: the site itself did not fail."""
+NOT_ASKED = frozenset({"cancelled", "deadline", "config", "circuit_open"})
+"""Kinds of errors with which nothing was sent: what the site is now, nobody has seen."""
 
 _SUBJECT = {
     "machines": re.compile(r"(.+?)(?: is |: )", re.DOTALL),
@@ -125,7 +125,7 @@ def compared(before: Any, now: Look, no: No) -> Said:
     elif not _is_kept(before):
         return Said(answer="cannot_tell", why="nothing is known of it from before the wave")
     if not now.asked:
-        if now.kind in BROKEN_OFF or now.kind is None:
+        if now.kind in NOT_ASKED or now.kind is None:
             return Said(answer="cannot_tell", why=cut(now.error or "it was not asked"))
         was = "it can't be asked" if no == "any_failure" else "it could be asked before the wave, and can't now"
         return Said(answer="no", why=cut(f"{was}: {now.error}"), saw={"kind": now.kind})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -14,8 +12,8 @@ from fleet.protocol.redact import redacted
 from fleet.rollout.gates.asking import remaining
 from fleet.rollout.gates.given import Given
 from fleet.rollout.gates.saying import cut
-from fleet.rollout.scripts import load_function, script_file, told_place
 from fleet.rollout.spec import Gate
+from fleet.rollout.steps.scripts import Script, is_script, load_script, place_of
 from fleet.rollout.verbs import Making
 from fleet.rollout.verdict import Asked, Verdict
 
@@ -37,15 +35,14 @@ class ScriptGate:
 
     def __init__(
         self,
-        path: Path,
-        judge: Callable[..., Awaitable[Any]],
-        baseline: Callable[..., Awaitable[Any]] | None = None,
+        judge: Script,
+        baseline: Script | None = None,
         *,
         timeout: float = 300.0,
     ) -> None:
-        self._path = path
         self._judge = judge
         self._baseline = baseline
+        self._name = judge.path.name
         self._timeout = timeout
 
     @classmethod
@@ -56,18 +53,21 @@ class ScriptGate:
             given.wrong("share is not for scripts: yours sees all sites and decides by itself")
         if not given.has("script"):
             given.wrong('script is missing: "FILE.py:function"')
-        functions: dict[str, Callable[..., Awaitable[Any]]] = {}
+        functions: dict[str, Script] = {}
         for name in ("script", "baseline"):
             text = given.text(name)
-            if text is not None:
-                try:
-                    functions[name] = load_function(text, making.folder)
-                except UsageError as error:
-                    given.wrong(f"{name}: {error}")
+            if text is None:
+                continue
+            if not is_script(text):
+                given.wrong(f'{name} is "FILE.py:function", not {text!r}')
+                continue
+            try:
+                functions[name] = load_script(text, making.folder)
+            except UsageError as error:
+                given.wrong(f"{name}: {error}")
         if "script" not in functions:
             return None
-        path, _ = script_file(gate.given["script"], making.folder)
-        return cls(path, functions["script"], functions.get("baseline"), timeout=timeout)
+        return cls(functions["script"], functions.get("baseline"), timeout=timeout)
 
     async def baseline(self, asked: Asked) -> Any:
         """What the function `baseline` remembers: JSON of at most 1 MiB; without one nothing."""
@@ -88,7 +88,7 @@ class ScriptGate:
         """What the function says."""
         if self._baseline is not None and (baseline is None or _unusable(baseline)):
             why = "there is no baseline" if baseline is None else cut(str(baseline[UNUSABLE]))
-            return Verdict(answer="cannot_tell", why=f"{self._path.name}: {why}")
+            return Verdict(answer="cannot_tell", why=f"{self._name}: {why}")
         selection = remaining(asked)
         names = tuple(site.name for site in selection.sites)
         if not names:
@@ -98,26 +98,26 @@ class ScriptGate:
             return Verdict(answer="cannot_tell", why=found.why, sites=found.sites or names)
         if found in ("go", "no", "cannot_tell"):
             answer: Any = found
-            return Verdict(answer=answer, why=f"{self._path.name} says {found}", sites=() if found == "go" else names)
+            return Verdict(answer=answer, why=f"{self._name} says {found}", sites=() if found == "go" else names)
         if isinstance(found, Verdict) and found.answer in ("go", "no", "cannot_tell"):
-            data, why = _small(found.data), cut(str(found.why)) or f"{self._path.name} says {found.answer}"
+            data, why = _small(found.data), cut(str(found.why)) or f"{self._name} says {found.answer}"
             return Verdict(answer=found.answer, why=why, sites=tuple(map(str, found.sites)), data=data)
         what = type(found).__name__ if not isinstance(found, str) else repr(cut(found))
-        why = f"{self._path.name} came back with {what}, which is none of go, no, cannot_tell"
+        why = f"{self._name} came back with {what}, which is none of go, no, cannot_tell"
         return Verdict(answer="cannot_tell", why=why, sites=names)
 
-    async def _run(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
-        """What *function* came back with, or a `_Failed`."""
+    async def _run(self, script: Script, *arguments: Any) -> Any:
+        """What *script* came back with, or a `_Failed`."""
         try:
             with anyio.fail_after(self._timeout):
-                return await function(*arguments)
+                return await script.function(*arguments)
         except SiteError as error:
-            return _Failed(cut(f"{self._path.name}: {error}"), () if error.site is None else (error.site,))
+            return _Failed(cut(f"{self._name}: {error}"), () if error.site is None else (error.site,))
         except TimeoutError:
-            return _Failed(f"{self._path.name} took longer than {self._timeout:g} s")
+            return _Failed(f"{self._name} took longer than {self._timeout:g} s")
         except (Exception, SystemExit) as error:
             # Its text is the script's own, and may hold anything: the place is enough to find it.
-            return _Failed(f"{self._path.name} failed: {told_place(error, self._path)}")
+            return _Failed(f"{place_of(error, script.path)}: it failed ({type(error).__name__})")
 
 
 class _Failed:

@@ -77,7 +77,7 @@ def load_script(do: str, folder: Path) -> Script:
         loader.exec_module(module)
     except SyntaxError as error:
         raise UsageError(f"{path.name}:{error.lineno}: it is no Python: {error.msg}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"{place_of(error, path)}: it can't be loaded ({type(error).__name__})") from None
     function = getattr(module, name, None)
     if not inspect.iscoroutinefunction(function):
@@ -92,11 +92,13 @@ def load_script(do: str, folder: Path) -> Script:
 
 
 def script_digests(rollout: Rollout, folder: Path) -> Mapping[str, str]:
-    """The digest (`sha256:…`) of each script that *rollout* names, by its file as it stands there.
+    """The digest (`sha256:…`) of each script that *rollout* names in steps and gates, by its file as it stands there.
 
     Raises `UsageError` for one that is not there, or that others can write.
     """
-    files = dict.fromkeys(step.do.rpartition(":")[0] for step in rollout.steps if is_script(step.do))
+    named = [step.do for step in rollout.steps]
+    named += [str(gate.given.get(name, "")) for gate in rollout.gates for name in ("script", "baseline")]
+    files = dict.fromkeys(do.rpartition(":")[0] for do in named if is_script(do))
     return {file: _digest(bytes_of(_own(file, folder), FILE_CAP)) for file in files}
 
 
