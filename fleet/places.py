@@ -25,7 +25,7 @@ def config_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return _folder("FLEET_CONFIG_DIR", "config", environment)
 
 
-KEPT = ("fleet.db", "audit.jsonl", "sets", "snapshots", "rollouts")
+KEPT = ("fleet.db", "audit.jsonl", "sets", "snapshots", "rollouts", "leases")
 """How the names of all files begin that lie in the state folder."""
 
 

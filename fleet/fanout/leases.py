@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 from fleet import platform
 from fleet.errors import LeaseLost, StoreFailed
 from fleet.history.database import Connection, Database
-from fleet.history.leases import LASTS, LeaseRows
+from fleet.history.leases import LASTS, LeaseRows, living_folder
 from fleet.inventory.model import Site
 
 __all__ = ["EVERY", "Lease", "Leases", "check_lease"]
@@ -169,7 +169,9 @@ class Leases:
         def go() -> T:
             if self._connection is None:
                 self._connection = self._database.connect()
-                self._rows = self._rows or LeaseRows(self._connection, self._what, lasts=self._lasts)
+                if self._rows is None:
+                    living = living_folder(self._database)
+                    self._rows = LeaseRows(self._connection, self._what, lasts=self._lasts, living=living)
                 self._rows.connection = self._connection
             assert self._rows is not None
             return work(self._rows)
@@ -185,11 +187,14 @@ class Leases:
     async def _give_back(self) -> None:
         with anyio.CancelScope(shield=True), anyio.move_on_after(AT_THE_END):
             try:
-                if self._held:
+                # Also where nothing is known to be held: a taking may have been cancelled when it was done.
+                if self._rows is not None:
                     await self._in_thread(LeaseRows.release)
             except StoreFailed:
                 # They end by themselves.
                 pass
             finally:
                 self._held.clear()
+                if self._rows is not None:
+                    await anyio.to_thread.run_sync(self._rows.close, limiter=self._limiter)
                 await self._close()

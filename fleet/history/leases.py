@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from fleet.errors import LockHeld
-from fleet.history.database import Connection, Row, in_list
-from fleet.history.holding import holder_of, oneself
+from fleet import platform
+from fleet.errors import LockHeld, StoreFailed
+from fleet.history.database import Connection, Database, Row, in_list
+from fleet.history.holding import FileLock, holder_of, is_held, oneself
+from fleet.history.sqlite import Sqlite, explained
 
-__all__ = ["LASTS", "LeaseRows", "fences"]
+__all__ = ["LASTS", "LeaseRows", "fences", "living_folder"]
 
 LASTS = 60.0
 """Seconds that a lease is good for when it was taken or renewed."""
@@ -49,14 +53,18 @@ FENCES = "select url, fence from lease where token is not null and url in "
 class LeaseRows:
     """The leases that one holder has, for *what* it does, on *connection*; its methods raise `StoreFailed`.
 
-    Another *connection* may be set in place of one that has failed.
+    Another *connection* may be set in place of one that has failed. In the folder *living* the holder has a file that it
+    holds the lock of, and the kernel gives that back when it dies: what it has may then be taken at once. Where there is
+    none, as with holders on other machines, a lease of a dead one ends with its time.
     """
 
-    def __init__(self, connection: Connection, what: str, *, lasts: float = LASTS) -> None:
+    def __init__(self, connection: Connection, what: str, *, lasts: float = LASTS, living: Path | None = None) -> None:
         self.connection = connection
         self._what = what
         self._lasts = lasts
         self._token = secrets.token_hex(16)
+        self._living = living
+        self._alive: FileLock | None = None
 
     def take(self, urls: Mapping[str, str], *, over: str | None = None) -> dict[str, int]:
         """URL -> fence of each of *urls* (URL -> name of its site), of all or none; what this holder has keeps its fence.
@@ -64,21 +72,31 @@ class LeaseRows:
         A lease that was taken for *over* is taken at once: whoever says so holds what makes sure that its holder is
         dead. Raises `LockHeld`, which says of every site in the way by whom it is held, since when and until when.
         """
+        self._live()
         with self.connection.transaction():
             if self.connection.dialect == "postgresql":
                 self.connection.execute(ONE_AT_A_TIME)
             now = self.connection.now()
-            there = {row[0]: self._curbed(row, now) for row in _rows(self.connection, FOUND, sorted(urls))}
-            in_the_way = [row for row in there.values() if self._is_held(row, now, over)]
-            if not in_the_way:
-                mine = {url for url, row in there.items() if row[2] == self._token}
-                who, expires = oneself(self._what), now + self._lasts
-                fresh = [(url, self._token, self._what, who, now, expires) for url in sorted(urls) if url not in mine]
-                self.connection.execute_many(TAKE, fresh)
-                self.connection.execute_many(CURB, [(expires, url) for url in sorted(mine)])
-                return {url: fence for url, fence in self.connection.execute(MINE, (self._token,)) if url in urls}
-        # Not inside: that leases of a clock which was set back do end must last, whatever is said of them here.
-        raise LockHeld(_told(in_the_way, urls))
+            there = [self._curbed(row, now) for row in _rows(self.connection, FOUND, sorted(urls))]
+            dead = {row[2] for row in there if row[2] is not None and self._is_dead(row[2])}
+            for token in sorted(dead):
+                self.connection.change(RELEASE, (token,))
+            in_the_way = [row for row in there if row[2] not in dead and self._is_held(row, now, over)]
+            taken = {} if in_the_way else self._taken(urls, {row[0] for row in there if row[2] == self._token}, now)
+        # Not inside: that leases of the dead, and of a clock which was set back, do end lasts whatever is said here.
+        for token in dead:
+            self._forget(token)
+        if in_the_way:
+            raise LockHeld(_told(in_the_way, urls))
+        return taken
+
+    def _taken(self, urls: Collection[str], mine: Collection[str], now: float) -> dict[str, int]:
+        """Take *urls*, of which *mine* are this holder's already: URL -> fence."""
+        who, expires = oneself(self._what), now + self._lasts
+        fresh = [(url, self._token, self._what, who, now, expires) for url in sorted(urls) if url not in mine]
+        self.connection.execute_many(TAKE, fresh)
+        self.connection.execute_many(CURB, [(expires, url) for url in sorted(mine)])
+        return {url: fence for url, fence in self.connection.execute(MINE, (self._token,)) if url in urls}
 
     def _curbed(self, row: Row, now: float) -> Row:
         """*row*, which ends no later than any lease can: one from before the clock was set back would last for ever."""
@@ -91,6 +109,35 @@ class LeaseRows:
     def _is_held(self, row: Row, now: float, over: str | None) -> bool:
         _, _, token, what, _, expires = row
         return token not in (None, self._token) and expires > now and (over is None or what != over)
+
+    def _live(self) -> None:
+        if self._alive is None and self._living is not None:
+            with explained(self._living):
+                platform.secure_folder(self._living, ("",))
+                self._alive = FileLock(self._living / self._token, self._what, "a lease's file is in use")
+
+    def _is_dead(self, token: str) -> bool:
+        """Whether it is known that the holder with *token* has died."""
+        if self._living is None or token == self._token:
+            return False
+        path = self._living / token
+        with explained(path):
+            return path.exists() and not is_held(path)
+
+    def _forget(self, token: str) -> None:
+        if self._living is not None:
+            with suppress(OSError):
+                (self._living / token).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Be alive no longer: what was not given back may be taken by anybody."""
+        if self._alive is None:
+            return
+        with suppress(StoreFailed):
+            if not self.connection.execute(MINE, (self._token,)):
+                self._forget(self._token)
+        self._alive.close()
+        self._alive = None
 
     def renew(self) -> dict[str, int]:
         """URL -> fence of what this holder still has, each good for as long again."""
@@ -110,6 +157,11 @@ class LeaseRows:
                 return
             for some in _chunks(sorted(urls)):
                 self.connection.change(RELEASE_SOME + in_list(len(some)), (self._token, *some))
+
+
+def living_folder(database: Database) -> Path | None:
+    """Where the holders of leases in *database* show that they live; None where they are on several machines."""
+    return database.path.parent / "leases" if isinstance(database, Sqlite) else None
 
 
 def fences(connection: Connection, urls: Collection[str]) -> Mapping[str, int]:

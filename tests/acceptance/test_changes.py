@@ -229,8 +229,22 @@ async def test_rule_j1_nothing_is_changed_where_the_record_can_t_be_kept(
     assert simulator.ledger == []
     in_the_way.unlink()
 
-    def full_disk() -> None:
+    def nothing_fits() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    refused = await run([*CHANGE, "-i", path, "--yes"], preexec_fn=nothing_fits)
+    assert refused.returncode == 2
+    assert "nothing is changed without a lease" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert changed(simulator) == []
+
+    # The leases fit, and of the first line of the log only the beginning does.
+    log = in_the_way / "audit.jsonl"
+    log.write_bytes(b" " * (8 << 20) + b"\n")
+
+    def full_disk() -> None:
+        most = log.stat().st_size + 100
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
     full = await run([*CHANGE, "-i", path, "--yes"], preexec_fn=full_disk)
     assert full.returncode == 1

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
-from contextlib import closing
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import anyio
@@ -171,3 +176,63 @@ async def test_many_holders_at_once_of_sites_in_any_order_never_share_one(databa
         for place in range(4):
             group.start_soon(work, place)
     assert rounds
+
+
+HOLDER = """
+import sys, anyio
+from fleet.fanout.leases import Leases
+from fleet.history.database import state_database
+
+async def main():
+    async with Leases(state_database(), "one that dies", lasts=float(sys.argv[1])) as leases:
+        await leases.take_urls({sys.argv[2]: sys.argv[3]})
+        sys.stdout.write("has it\\n")
+        sys.stdout.flush()
+        await anyio.sleep(60)
+
+anyio.run(main)
+"""
+
+
+@contextmanager
+def holding(name: str, lasts: float) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the lease of *name*."""
+    command = [sys.executable, "-c", HOLDER, str(lasts), name, URLS[name]]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout is not None
+            assert running.stdout.readline() == "has it\n"
+            yield running
+        finally:
+            running.kill()
+
+
+async def test_what_a_killed_process_of_this_machine_held_is_free_at_once(tmp_path: Path) -> None:
+    with holding("s0", 60.0) as running:
+        async with Leases(state_database(), "two") as leases:
+            with pytest.raises(LockHeld, match=f"process {running.pid}"):
+                await leases.take_urls(some("s0", "s1"))
+            running.kill()
+            running.wait()
+            taken = await leases.take_urls(some("s0", "s1"))
+            assert taken["s0"].fence == 2
+    assert list((tmp_path / "state" / "leases").iterdir()) == []
+
+
+@BOTH
+async def test_one_that_stands_still_keeps_its_lease_until_that_has_run_out(database: Database) -> None:
+    with holding("s0", 2.0) as running:
+        running.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        async with Leases(database, "two") as leases:
+            while True:
+                try:
+                    taken = await leases.take_urls(some("s0"))
+                except LockHeld:
+                    assert time.monotonic() < began + 20
+                    await anyio.sleep(0.1)
+                else:
+                    break
+        # It was renewed never: its time ran from before it said that it has it.
+        assert time.monotonic() - began > 1.0
+        assert taken["s0"].fence == 2
