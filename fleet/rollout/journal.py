@@ -216,7 +216,7 @@ def checked(rows: Iterable[Row], rollout: str) -> list[Entry]:
 def plan_from(data: bytes, rollout: str) -> Plan:
     """The plan that is kept as *data*; raises `StoreFailed` where it is damaged."""
     # Read only here: what only counts entries needs no plan.
-    from fleet.rollout.files import plan_of  # type: ignore[import-not-found, unused-ignore]
+    from fleet.rollout.files import plan_of
 
     try:
         plan: Plan = plan_of(unpacked(data))
