@@ -192,6 +192,8 @@ def _rolling_back(state: State) -> Action:
     left = tuple(site for site in sites if site not in state.undone)
     if left or not state.rolled_back:
         return RollBack(left, "", begin=False)
+    if state.begun - state.undone.keys():
+        return Finish("stopped", "some sites were rolled back, and the others are as the rollout left them")
     return Finish("rolled_back")
 
 

@@ -86,7 +86,8 @@ def driven(plan: Plan, outcomes: Mapping[str, str], answers: Mapping[int, str], 
                 write("soak_ended", wave=wave)
             case AskGates(wave, _, gates):
                 for place in gates:
-                    write("gate", wave=wave, item=str(place), outcome=answers[wave])
+                    named = {"sites": [plan.waves[wave][0]]}
+                    write("gate", wave=wave, item=str(place), outcome=answers[wave], data=named)
             case EndWave(wave):
                 write("wave_ended", wave=wave)
             case Pause():
@@ -188,6 +189,19 @@ def test_a_rollback_goes_the_other_way_round(case: tuple[Plan, dict[str, str], d
         if entry.site
     ]
     assert back == sorted(back, reverse=True)
+
+
+@given(rollouts())
+def test_it_is_rolled_back_when_every_site_that_was_begun_is(case: tuple[Plan, dict[str, str], dict[int, str]]) -> None:
+    plan, outcomes, answers = case
+
+    state = driven(plan, outcomes, answers, [])
+
+    if state.rolling_back is not None:
+        assert (state.finished == "rolled_back") == (state.begun == state.undone.keys())
+        assert state.finished in ("rolled_back", "stopped")
+    else:
+        assert not state.undone
 
 
 @given(rollouts())
