@@ -57,6 +57,20 @@ def _as_somebody() -> dict[str, Any]:
     raise AssertionError("there is no account that PostgreSQL could run as")
 
 
+def _within_reach(programs: Path, folder: Path, account: dict[str, Any]) -> Path:
+    """*programs*, or a copy of theirs in *folder* where *account* may not enter the folder that they are in."""
+    try:
+        subprocess.run([programs / "initdb", "--version"], check=True, stdout=subprocess.DEVNULL, cwd=folder, **account)
+    except PermissionError:
+        # A wheel has the libraries of its package in a folder beside it.
+        package = programs.parent.parent
+        for part in package.parent.glob(f"{package.name}*"):
+            if part.is_dir():
+                shutil.copytree(part, folder / part.name, symlinks=True)
+        return folder / programs.relative_to(package.parent)
+    return programs
+
+
 @contextmanager
 def server() -> Iterator[Callable[[], str]]:
     """A running server with a superuser `fleet`: a function that makes a new database in it, and gives its URL.
@@ -71,12 +85,13 @@ def server() -> Iterator[Callable[[], str]]:
             os.chown(folder, account["user"], account["group"])
         (folder / "password").write_text(PASSWORD)
         (folder / "password").chmod(0o644)
+        programs = _within_reach(PROGRAMS, folder, account)
         quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **account}
-        made = [PROGRAMS / "initdb", "-D", folder / "data", "-U", "fleet", "-A", "scram-sha-256", "--no-sync"]
+        made = [programs / "initdb", "-D", folder / "data", "-U", "fleet", "-A", "scram-sha-256", "--no-sync"]
         subprocess.run([*made, f"--pwfile={folder / 'password'}", "-E", "UTF8", "--locale=C"], timeout=WITHIN, **quiet)
         port = free_base(1)
         options = [f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"]
-        command = [PROGRAMS / "postgres", "-D", folder / "data", *(part for one in options for part in ("-c", one))]
+        command = [programs / "postgres", "-D", folder / "data", *(part for one in options for part in ("-c", one))]
         with (folder / "log").open("wb") as log:
             running = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **account)
         try:
