@@ -22,6 +22,7 @@ __all__ = [
     "Pause",
     "RollBack",
     "RunSites",
+    "Settle",
     "Soak",
     "WaitForWindow",
     "next_step",
@@ -67,6 +68,13 @@ class RunSites:
     """Work on *sites* of *wave*; those that were begun before a crash come first."""
 
     wave: int
+    sites: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Find out by reading what became of *sites*, which a driver that died was at, and write it down; send nothing."""
+
     sites: tuple[str, ...]
 
 
@@ -117,12 +125,34 @@ class Over:
 
 
 Action: TypeAlias = (
-    AskApproval | WaitForWindow | BeginWave | AskGates | RunSites | Soak | EndWave | Pause | RollBack | Finish | Over
+    AskApproval
+    | WaitForWindow
+    | BeginWave
+    | AskGates
+    | RunSites
+    | Settle
+    | Soak
+    | EndWave
+    | Pause
+    | RollBack
+    | Finish
+    | Over
 )
 
 
 def next_step(plan: Plan, state: State, now: float, next_open: NextOpen = lambda now: now) -> Action:
-    """The one thing to do next; the driver does it, writes down what it came to, and asks again."""
+    """The one thing to do next; the driver does it, writes down what it came to, and asks again.
+
+    It is asked while nothing is under way: a site that was begun and did not come to an end is one of a driver that died.
+    """
+    action = _wanted(plan, state, now, next_open)
+    if isinstance(action, Finish | RollBack) and (left := state.begun - state.ended.keys()):
+        # Neither the way back nor the end may leave open what became of a site.
+        return Settle(tuple(site for wave in plan.waves for site in wave if site in left))
+    return action
+
+
+def _wanted(plan: Plan, state: State, now: float, next_open: NextOpen) -> Action:
     if state.finished is not None:
         return Over(state.finished)
     if state.rolling_back is not None:

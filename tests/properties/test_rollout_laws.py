@@ -19,6 +19,7 @@ from fleet.rollout.machine import (
     Pause,
     RollBack,
     RunSites,
+    Settle,
     Soak,
     WaitForWindow,
     next_step,
@@ -79,6 +80,9 @@ def driven(plan: Plan, outcomes: Mapping[str, str], answers: Mapping[int, str], 
                     write("site_begun", wave=wave, site=site)
                 for site in some:
                     write("site_ended", wave=wave, site=site, outcome=outcomes[site])
+            case Settle(sites):
+                for site in sites:
+                    write("site_ended", wave=plan.wave_of(site), site=site, outcome=outcomes[site])
             case Soak(wave, seconds):
                 if wave not in state.soak_begun:
                     write("soak_begun", wave=wave)
@@ -168,6 +172,7 @@ def test_a_rollout_that_is_taken_up_after_any_entry_ends_as_it_would_have(
     after = driven(plan, outcomes, answers, cut)
 
     assert ended_before <= after.ended.keys()
+    assert after.begun == after.ended.keys(), "what became of each site that was begun is known"
     if plan.rollout.width == 1:
         assert after.finished == state.finished
         assert after.ended == state.ended
