@@ -166,7 +166,8 @@ def test_a_rollout_that_is_taken_up_after_any_entry_ends_as_it_would_have(
     # Sites in flight at once end together here, so that a crash between two of them is the only freedom left.
     whole: list[Entry] = []
     state = driven(plan, outcomes, answers, whole)
-    cut = whole[: data.draw(st.integers(0, len(whole)))]
+    between = [place for place, entry in enumerate(whole) if entry.kind == "site_ended"]
+    cut = whole[: data.draw(st.integers(0, len(whole)) | st.sampled_from(between or [0]))]
     ended_before = {entry.site for entry in cut if entry.kind == "site_ended" and entry.phase == "forward"}
 
     after = driven(plan, outcomes, answers, cut)
@@ -219,3 +220,17 @@ def test_the_second_wave_does_not_begin_unapproved(case: tuple[Plan, dict[str, s
     kinds = [(entry.kind, entry.wave) for entry in journal]
     if ("wave_begun", 1) in kinds:
         assert kinds.index(("approved", 1)) < kinds.index(("wave_begun", 1))
+
+
+def test_what_a_killed_driver_was_at_is_settled_before_the_rollout_stops() -> None:
+    plan = planned([2], limit=0, strict=False, width=2, on_failure="stop", gate=False)
+    journal = [
+        Entry(kind="wave_begun", at=1.0, wave=0),
+        Entry(kind="site_begun", at=2.0, wave=0, site="site-0"),
+        Entry(kind="site_begun", at=2.0, wave=0, site="site-1"),
+        Entry(kind="site_ended", at=3.0, wave=0, site="site-0", outcome="failed"),
+    ]
+
+    assert next_step(plan, state_of(journal), 4.0) == Settle(("site-1",))
+    journal.append(Entry(kind="site_ended", at=5.0, wave=0, site="site-1", outcome="unknown"))
+    assert next_step(plan, state_of(journal), 6.0) == Finish("stopped", "2 sites failed in all, and 0 may")
