@@ -146,7 +146,7 @@ def _passed(budget: Budget, counted: Counter[str], planned: int, where: str) -> 
     if budget.unreachable is None:
         failed += away
     elif away > (limit := budget.unreachable.of(planned)):
-        return f"{away} sites are out of reach {where}, and {limit} may be"
+        return f"{away} {'site is' if away == 1 else 'sites are'} out of reach {where}, and {limit} may be"
     if budget.failed is not None and failed > (limit := budget.failed.of(planned)):
-        return f"{failed} sites failed {where}, and {limit} may"
+        return f"{failed} {'site' if failed == 1 else 'sites'} failed {where}, and {limit} may"
     return None
